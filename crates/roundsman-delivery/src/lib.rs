@@ -1,0 +1,27 @@
+//! The engine: the road of a message, on any store and to any target.
+//!
+//! ```text
+//!  accept ─► intake ─► store ──hint──► source ═events═► deliver ═outcomes═► settle ─► store
+//!                                       ▲  ▲               │  ▲               │
+//!                                       │  └── sent ───────┤  └─ acknowledger │
+//!                         joined, left ─┘                  ▼                  │
+//!                                                       target        settled ┘ (back to source)
+//! ```
+//!
+//! Time, targets and the store come in as arguments; there is no socket, no file and no clock here.
+//! [`Node`] is the way in.
+
+mod error;
+pub mod intake;
+mod metrics;
+mod node;
+mod retry;
+mod rule;
+mod target;
+
+pub use error::IntakeError;
+pub use metrics::{Histogram, Metrics, Snapshot, StageSnapshot};
+pub use node::{Dispatch, DrainReport, Node, NodeBuilder, Settings};
+pub use retry::{Retry, Verdict};
+pub use rule::{Ack, Offline, Order, Pattern, Rule, Rules, To};
+pub use target::{Acknowledger, Batch, Message, Target};

@@ -1,0 +1,20 @@
+//! What every request and every socket of one server shares.
+
+use crate::auth::Access;
+use crate::channel::Hub;
+use crate::config::Config;
+use roundsman_delivery::Node;
+use std::sync::Arc;
+
+/// One running server: its engine, its audience, who gets in, and how it was configured.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The engine.
+    pub node: Node,
+    /// Topics and the sockets that joined them; the engine's channel target.
+    pub hub: Arc<Hub>,
+    /// Who gets in.
+    pub access: Arc<Access>,
+    /// As resolved.
+    pub config: Arc<Config>,
+}

@@ -1,0 +1,4 @@
+//! Phoenix Channels V2 over WebSocket.
+
+mod hub;
+pub use hub::Hub;
