@@ -24,4 +24,4 @@ pub use metrics::{Histogram, Metrics, Snapshot, StageSnapshot};
 pub use node::{Dispatch, DrainReport, Node, NodeBuilder, Settings};
 pub use retry::{Retry, Verdict};
 pub use rule::{Ack, Offline, Order, Pattern, Rule, Rules, To};
-pub use target::{Acknowledger, Batch, Message, Target};
+pub use target::{Acknowledger, Batch, Fate, Message, Slot, Target};

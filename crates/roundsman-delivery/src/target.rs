@@ -27,6 +27,39 @@ pub struct Batch {
     pub messages: Vec<Message>,
     /// To be told what became of all of them.
     pub acknowledger: Acknowledger,
+    /// The demand that they take up; dropped, it can be asked for again.
+    pub slot: Slot,
+}
+
+/// Demand that a batch takes up: as long as it is held, so much less is asked for.
+///
+/// A target drops it when it could take as many messages again: usually with its answer, later
+/// where some of its clients are still being written to, earlier where one of them has stalled and
+/// must not hold up the others.
+pub struct Slot {
+    free: Option<Box<dyn FnOnce() + Send + Sync>>,
+}
+
+impl Slot {
+    /// A slot that calls `free` when it is dropped.
+    #[must_use]
+    pub fn new(free: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self { free: Some(Box::new(free)) }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(free) = self.free.take() {
+            free();
+        }
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").finish_non_exhaustive()
+    }
 }
 
 /// Where messages leave the house.
@@ -46,7 +79,7 @@ pub struct Acknowledger {
 
 /// What a target says of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub enum Fate {
     /// Taken for good.
     Delivered,
     /// Written; a client is to acknowledge each message.
@@ -61,7 +94,8 @@ pub(crate) enum Fate {
 
 impl Acknowledger {
     /// One that tells `tell`.
-    pub(crate) fn new(tell: impl FnOnce(Fate) + Send + Sync + 'static) -> Self {
+    #[must_use]
+    pub fn new(tell: impl FnOnce(Fate) + Send + Sync + 'static) -> Self {
         Self { tell: Some(Box::new(tell)) }
     }
 
