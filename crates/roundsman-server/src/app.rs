@@ -7,6 +7,9 @@ use roundsman_delivery::Node;
 use std::sync::Arc;
 
 /// One running server: its engine, its audience, who gets in, and how it was configured.
+///
+/// Every request that reaches a router carries its peer as
+/// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) in its extensions.
 #[derive(Clone, Debug)]
 pub struct App {
     /// The engine.
