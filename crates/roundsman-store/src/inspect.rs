@@ -1,6 +1,6 @@
 //! Looking into a store: one message, and how many there are.
 
-use crate::{Answer, DeadReason, History, IdSalt, Key, Timestamp};
+use crate::{Answer, DeadReason, History, IdSalt, Key, LaneId, Timestamp};
 use std::sync::Arc;
 
 /// What a store lets one see. Apart from the road of a message, and slower.
@@ -70,6 +70,8 @@ pub struct Sighting {
     pub attempts: Vec<Attempt>,
     /// Why it was given up on, where it was.
     pub reason: Option<DeadReason>,
+    /// Its lane and sequence, while it is kept in one.
+    pub place: Option<(LaneId, u64)>,
 }
 
 /// One failed attempt.
