@@ -28,6 +28,7 @@ mod id;
 mod inspect;
 mod key;
 mod lane;
+mod memory;
 mod outcome;
 mod record;
 mod store;
@@ -39,6 +40,7 @@ pub use id::{IdSalt, MessageId};
 pub use inspect::{Attempt, Counts, Inspect, KeyCounts, Sighting, State};
 pub use key::{Key, KeyError};
 pub use lane::{Block, Lane, LaneId, SHARDS, shard_of};
+pub use memory::MemoryStore;
 pub use outcome::{ClaimId, DeadReason, Failure, Outcome, Place, Settled, Settlement, Which};
 pub use record::{Bounds, Draft, Fingerprint, History, Receipt, Record};
 pub use store::{

@@ -1,0 +1,39 @@
+//! The store that keeps messages in the memory of its process: the reference for every other.
+//!
+//! It promises nothing beyond the life of the process, and everything else that the contract
+//! says: order within a lane, bounds, ids, schedules, retries, dead letters. The
+//! [conformance suite](crate::conformance) passes here first.
+//!
+//! ```text
+//!  MemoryStore ──► Shared ──► State (one lock)        Hints (a second, taken before the first is let go)
+//!                              ├─ lanes      queues of records by lane · the ready set · blocks · expiries
+//!                              │   └─ accounts  counts of each key and each topic
+//!                              ├─ schedule   records that are due later, by moment
+//!                              ├─ ids        what became of a sender's id · where a moved message is
+//!                              └─ dead       letters that were given up on
+//! ```
+//!
+//! `State` is plain data with plain methods, one file for each verb of the contract (`accept`,
+//! `fetch`, `claim`, `settle`, `block`, `promote`, `inspect`); only `store` knows of locks, clocks
+//! and futures. Every call costs by its batch, never by the backlog: sequences ascend within a
+//! lane, so that a queue and a binary search do where one would think of a tree.
+//!
+//! A message is in exactly one place: in a lane, in the schedule, or dead.
+
+mod accept;
+mod accounts;
+mod block;
+mod claim;
+mod fetch;
+mod hints;
+mod ids;
+mod inspect;
+mod kept;
+mod lanes;
+mod promote;
+mod queue;
+mod settle;
+mod state;
+mod store;
+
+pub use store::MemoryStore;

@@ -1,0 +1,102 @@
+//! The records of one lane: a queue by sequence, with holes where one behind the head is gone.
+//!
+//! Sequences ascend, so a record is found by binary search. The head is taken in constant time;
+//! one behind it leaves a hole, and holes are swept once they are half of the queue. Neither the
+//! first nor the last slot is ever a hole.
+
+use super::kept::Kept;
+use std::collections::VecDeque;
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    slots: VecDeque<Slot>,
+    live: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    seq: u64,
+    /// `None` is a hole.
+    kept: Option<Kept>,
+}
+
+impl Queue {
+    /// Holes are not worth sweeping below this.
+    const FEW: usize = 32;
+    /// An empty queue gives back room beyond this.
+    const ROOM: usize = 64;
+
+    pub(super) fn len(&self) -> usize {
+        self.live
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// The sequence of the newest; 0 where there is none.
+    pub(super) fn last(&self) -> u64 {
+        self.slots.back().map_or(0, |slot| slot.seq)
+    }
+
+    /// Puts one behind all others; `seq` is above theirs.
+    pub(super) fn push(&mut self, seq: u64, kept: Kept) {
+        debug_assert!(seq > self.last(), "sequences ascend within a lane");
+        self.slots.push_back(Slot { seq, kept: Some(kept) });
+        self.live += 1;
+    }
+
+    pub(super) fn find(&self, seq: u64) -> Option<&Kept> {
+        self.slots.get(self.index(seq)?)?.kept.as_ref()
+    }
+
+    pub(super) fn find_mut(&mut self, seq: u64) -> Option<&mut Kept> {
+        let index = self.index(seq)?;
+        self.slots.get_mut(index)?.kept.as_mut()
+    }
+
+    /// Takes one out, from wherever it is.
+    pub(super) fn take(&mut self, seq: u64) -> Option<Kept> {
+        let index = self.index(seq)?;
+        let kept = self.slots.get_mut(index)?.kept.take()?;
+        self.live -= 1;
+        self.tidy();
+        Some(kept)
+    }
+
+    /// Those behind `seq`, oldest first.
+    pub(super) fn after(&self, seq: u64) -> impl Iterator<Item = (u64, &Kept)> {
+        let start = match self.slots.front() {
+            Some(front) if front.seq <= seq => self.slots.partition_point(|slot| slot.seq <= seq),
+            _ => 0,
+        };
+        let behind = self.slots.range(start..);
+        behind.filter_map(|slot| slot.kept.as_ref().map(|kept| (slot.seq, kept)))
+    }
+
+    fn index(&self, seq: u64) -> Option<usize> {
+        if self.slots.front().is_some_and(|slot| slot.seq == seq) {
+            return Some(0);
+        }
+        self.slots.binary_search_by_key(&seq, |slot| slot.seq).ok()
+    }
+
+    fn tidy(&mut self) {
+        while self.slots.front().is_some_and(|slot| slot.kept.is_none()) {
+            self.slots.pop_front();
+        }
+        while self.slots.back().is_some_and(|slot| slot.kept.is_none()) {
+            self.slots.pop_back();
+        }
+        if self.slots.len() > Self::FEW && self.live < self.slots.len() / 2 {
+            self.slots.retain(|slot| slot.kept.is_some());
+        }
+        if self.slots.is_empty() && self.slots.capacity() > Self::ROOM {
+            self.slots = VecDeque::new();
+        } else if self.slots.capacity() > Self::ROOM * 16
+            && self.slots.len() < self.slots.capacity() / 8
+        {
+            self.slots.shrink_to(self.slots.len() * 2);
+        }
+    }
+}
