@@ -1,0 +1,25 @@
+//! What a producer's handler was asked for and has not emitted yet.
+
+/// The producer's side of the demand arithmetic.
+///
+/// Demand that a departed consumer left behind stays here until events pay it, so the next
+/// consumer's ask is not passed on a second time.
+#[derive(Debug, Default)]
+pub(crate) struct Debt {
+    owed: usize,
+}
+
+impl Debt {
+    /// Returns how much is new, given what can be delivered and what already waits for it, and
+    /// owes it from now on.
+    pub(crate) fn incur(&mut self, wanted: usize, buffered: usize) -> usize {
+        let new = wanted.saturating_sub(self.owed.saturating_add(buffered));
+        self.owed += new;
+        new
+    }
+
+    /// `emitted` events came, asked for or not.
+    pub(crate) fn pay(&mut self, emitted: usize) {
+        self.owed = self.owed.saturating_sub(emitted);
+    }
+}

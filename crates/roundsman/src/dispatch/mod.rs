@@ -1,0 +1,73 @@
+//! Who gets the next events: the [`Dispatcher`] trait and those that come with the library.
+//!
+//! A dispatcher is plain state: it knows who asked for how much and deals events out. It does not
+//! know the buffer, the producer's handler, or what was asked upstream; the stage keeps those
+//! and rests on two rules, which hold for every dispatcher:
+//!
+//! 1. [`wanted`](Dispatcher::wanted) is how many events it can place *now*. Only that many are
+//!    ever handed to it, so it never has to give any back.
+//! 2. New upstream demand is worked out from `wanted` alone (see [`demand`](crate::demand)). A
+//!    dispatcher that throws an event away simply still wants as much as before, and the stage
+//!    asks again for it.
+//!
+//! Returning leftovers and released demand from each call, as other designs do, makes every
+//! dispatcher keep books that must agree with the stage's, and they drift.
+//!
+//! | dispatcher | an event goes to |
+//! | --- | --- |
+//! | [`ByDemand`] | the consumer that has asked for most |
+
+mod by_demand;
+
+pub use self::by_demand::ByDemand;
+
+use crate::{Reason, SubscriptionId};
+
+/// What a dispatcher learns about a new subscription.
+#[derive(Debug)]
+pub struct Joining {
+    /// The subscription, by the producer's id.
+    pub subscription: SubscriptionId,
+    /// The consuming stage; equal for two subscriptions of one stage.
+    pub consumer: StageId,
+    /// The `max_demand` of its terms.
+    pub max_demand: usize,
+}
+
+/// Tells stages apart while they live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StageId(pub(crate) usize);
+
+/// Where a dispatcher puts the events that are for a subscription.
+pub type Deliver<'a, E> = &'a mut (dyn FnMut(SubscriptionId, Vec<E>) + Send);
+
+/// Decides which consumer gets which events.
+///
+/// # For the one who implements it
+///
+/// Keep `wanted` cheap: the stage looks at it after every message. Hand events on in the `Vec`
+/// they came in where they all go one way; nothing is copied then.
+pub trait Dispatcher<E>: Send {
+    /// Takes in a new subscription, with a demand of 0.
+    ///
+    /// # Errors
+    /// The subscription is cancelled for the reason; the producer lives on.
+    fn subscribe(&mut self, joining: &Joining) -> Result<(), Reason>;
+
+    /// Forgets a subscription and what it asked for. Unknown ones are none of its business.
+    fn cancel(&mut self, subscription: SubscriptionId);
+
+    /// A consumer asks for `n` more events.
+    fn ask(&mut self, subscription: SubscriptionId, n: usize);
+
+    /// How many events it can place now.
+    fn wanted(&self) -> usize;
+
+    /// Places all of `events`, in order; there are never more than [`wanted`](Self::wanted).
+    fn dispatch(&mut self, events: Vec<E>, deliver: Deliver<'_, E>);
+
+    /// How many events it holds itself, taken and not yet delivered.
+    fn held(&self) -> usize {
+        0
+    }
+}

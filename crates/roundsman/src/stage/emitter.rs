@@ -1,0 +1,107 @@
+//! What a handler holds while it runs: where it emits, and where it asks.
+
+use std::fmt;
+
+use crate::{Reason, SubscriptionId, stage::outbound::Outbound};
+
+/// What a handler wants done at its producers once it has returned.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) asks: Vec<(SubscriptionId, usize)>,
+    pub(crate) cancels: Vec<(SubscriptionId, Reason)>,
+}
+
+/// Where a handler of a producer or transform puts events.
+///
+/// Events leave when the handler returns, or at [`flush`](Self::flush). Emitting is always
+/// possible, asked for or not: what no consumer wants yet is buffered.
+pub struct Emitter<'a, E> {
+    outbound: &'a mut Outbound<E>,
+    wishes: &'a mut Wishes,
+}
+
+impl<'a, E> Emitter<'a, E> {
+    pub(crate) fn new(outbound: &'a mut Outbound<E>, wishes: &'a mut Wishes) -> Self {
+        Self { outbound, wishes }
+    }
+
+    /// The asking half alone, for a consumer: there is nothing it could emit.
+    pub(crate) fn asker(&mut self) -> Asker<'_> {
+        Asker { wishes: self.wishes }
+    }
+
+    /// Emits one event.
+    pub fn emit(&mut self, event: E) {
+        self.outbound.fresh.push(event);
+    }
+
+    /// Emits a batch; where nothing else was emitted before, it travels on as it is.
+    pub fn emit_batch(&mut self, mut events: Vec<E>) {
+        let fresh = &mut self.outbound.fresh;
+        if fresh.is_empty() {
+            *fresh = events;
+        } else {
+            fresh.append(&mut events);
+        }
+    }
+
+    /// Sends off what was emitted so far, for a handler that goes on for long.
+    pub fn flush(&mut self) {
+        self.outbound.flush();
+    }
+
+    /// How many more events consumers would take now, beyond those emitted already.
+    #[must_use]
+    pub fn demand(&self) -> usize {
+        self.outbound.wanted().saturating_sub(self.outbound.fresh.len())
+    }
+
+    /// How many events wait in the stage for somebody to ask for them.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.outbound.held()
+    }
+
+    /// Asks a producer for `n` more events, on a manual subscription.
+    pub fn ask(&mut self, subscription: SubscriptionId, n: usize) {
+        self.wishes.asks.push((subscription, n));
+    }
+
+    /// Ends a subscription with a producer; events already on their way are still handled.
+    pub fn cancel(&mut self, subscription: SubscriptionId, reason: Reason) {
+        self.wishes.cancels.push((subscription, reason));
+    }
+}
+
+impl<E> Extend<E> for Emitter<'_, E> {
+    fn extend<I: IntoIterator<Item = E>>(&mut self, events: I) {
+        self.outbound.fresh.extend(events);
+    }
+}
+
+impl<E> fmt::Debug for Emitter<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitter")
+            .field("demand", &self.demand())
+            .field("buffered", &self.buffered())
+            .finish()
+    }
+}
+
+/// Where a consumer's handler asks for more.
+#[derive(Debug)]
+pub struct Asker<'a> {
+    wishes: &'a mut Wishes,
+}
+
+impl Asker<'_> {
+    /// Asks a producer for `n` more events, on a manual subscription.
+    pub fn ask(&mut self, subscription: SubscriptionId, n: usize) {
+        self.wishes.asks.push((subscription, n));
+    }
+
+    /// Ends a subscription; events already on their way are still handled.
+    pub fn cancel(&mut self, subscription: SubscriptionId, reason: Reason) {
+        self.wishes.cancels.push((subscription, reason));
+    }
+}

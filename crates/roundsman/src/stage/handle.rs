@@ -1,0 +1,156 @@
+//! What is held of a running stage: its inlet, its outlet, and the stage itself.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    Counts, Reason, Subscribe, SubscribeError, SubscriptionId,
+    stage::port::{Downstream, Told, Upstream},
+};
+
+/// A running stage: told things, stopped, watched. Clones are the same stage.
+///
+/// Dropping handles never ends a stage; it ends when it is told to, when a handler says so, or
+/// when a permanent subscription of it ends.
+pub struct StageRef<Info> {
+    pub(crate) told: Arc<dyn Told<Info>>,
+}
+
+impl<Info> StageRef<Info> {
+    /// Sends a message to the stage's `handle_info`; never waits.
+    ///
+    /// To get an answer, put a [`tokio::sync::oneshot::Sender`] in the message.
+    ///
+    /// # Errors
+    /// The stage has ended; the message comes back.
+    pub fn info(&self, message: Info) -> Result<(), Info> {
+        self.told.info(message)
+    }
+
+    /// Sends a message that is handled only after all events the stage holds now have gone.
+    ///
+    /// # Errors
+    /// The stage has ended; the message comes back.
+    pub fn info_in_order(&self, message: Info) -> Result<(), Info> {
+        self.told.info_in_order(message)
+    }
+
+    /// Tells the stage to stop asking, finish what it has, and end with [`Reason::Normal`].
+    ///
+    /// A producer's handler is not asked again. A stage that takes events cancels its
+    /// subscriptions and handles what was already sent to it. Then `handle_drain` runs, which may
+    /// keep the stage until work under way is done; then the buffered events leave as they are
+    /// asked for, and then the stage ends. Draining a pipeline begins at its producers: the end
+    /// of a producer drains the stages behind it that hold permanent subscriptions.
+    pub fn drain(&self) {
+        self.told.drain();
+    }
+
+    /// Ends the stage as soon as it has handled the mail before this; what it buffers is lost.
+    pub fn stop(&self, reason: Reason) {
+        self.told.stop(reason);
+    }
+
+    /// Waits until the stage has ended and says why. All its peers have been told by then.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost by dropping it; the reason can be asked for again.
+    pub async fn ended(&self) -> Reason {
+        let shared = self.told.shared();
+        loop {
+            let at_end = shared.at_end.notified();
+            if let Some(reason) = shared.ended.get() {
+                return reason.clone();
+            }
+            at_end.await;
+        }
+    }
+
+    /// Why the stage ended, or nothing while it runs.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.told.shared().ended.get().cloned()
+    }
+
+    /// How much it holds and has done.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.told.shared().counters.read()
+    }
+}
+
+impl<Info> Clone for StageRef<Info> {
+    fn clone(&self) -> Self {
+        Self { told: Arc::clone(&self.told) }
+    }
+}
+
+impl<Info> fmt::Debug for StageRef<Info> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StageRef")
+            .field("counts", &self.counts())
+            .field("ended", &self.reason())
+            .finish()
+    }
+}
+
+/// The side of a producer or transform that consumers subscribe to.
+pub struct Outlet<E> {
+    pub(crate) port: Arc<dyn Upstream<E>>,
+}
+
+impl<E> Clone for Outlet<E> {
+    fn clone(&self) -> Self {
+        Self { port: Arc::clone(&self.port) }
+    }
+}
+
+impl<E> fmt::Debug for Outlet<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet").finish_non_exhaustive()
+    }
+}
+
+/// The side of a consumer or transform that takes events.
+pub struct Inlet<E> {
+    pub(crate) port: Arc<dyn Downstream<E>>,
+}
+
+impl<E: Send + 'static> Inlet<E> {
+    /// Makes a subscription; events flow as soon as both stages have seen it.
+    ///
+    /// Returns at once with the consumer's id of it. That is no proof that the producer takes
+    /// it: what happens if it has ended is the matter of [`Subscribe::cancel`].
+    ///
+    /// # Errors
+    /// The terms contradict each other, or the consumer has ended.
+    pub fn subscribe(
+        &self,
+        producer: &Outlet<E>,
+        terms: Subscribe,
+    ) -> Result<SubscriptionId, SubscribeError> {
+        terms.check()?;
+        self.port.subscribe(producer.clone(), terms).ok_or(SubscribeError::ConsumerEnded)
+    }
+
+    /// Ends a subscription; events already on their way are still handled.
+    pub fn cancel(&self, subscription: SubscriptionId, reason: Reason) {
+        self.port.cancel(subscription, reason);
+    }
+
+    /// Asks for `n` more events on a manual subscription.
+    pub fn ask(&self, subscription: SubscriptionId, n: usize) {
+        self.port.ask_for(subscription, n);
+    }
+}
+
+impl<E> Clone for Inlet<E> {
+    fn clone(&self) -> Self {
+        Self { port: Arc::clone(&self.port) }
+    }
+}
+
+impl<E> fmt::Debug for Inlet<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inlet").finish_non_exhaustive()
+    }
+}

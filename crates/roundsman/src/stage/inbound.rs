@@ -1,0 +1,103 @@
+//! The half of a stage that faces its producers: subscriptions, ledgers, and the input queue.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+use crate::{Cancel, Outlet, Parting, SubscriptionId, demand::Ledger};
+
+/// A subscription as its consumer knows it.
+pub(crate) struct Subscription<In> {
+    pub(crate) producer: Outlet<In>,
+    /// The producer's own id for it.
+    pub(crate) theirs: SubscriptionId,
+    /// None in manual mode.
+    pub(crate) ledger: Option<Ledger>,
+    pub(crate) on_cancel: Cancel,
+}
+
+/// What waits for the handler, in the order it came.
+pub(crate) enum Queued<In, Info> {
+    Events { from: SubscriptionId, events: Vec<In> },
+    Parted { subscription: SubscriptionId, how: Parting },
+    Info(Info),
+}
+
+pub(crate) struct Inbound<In, Info> {
+    pub(crate) subscriptions: FxHashMap<SubscriptionId, Subscription<In>>,
+    pub(crate) queue: VecDeque<Queued<In, Info>>,
+    /// Batches that wait are joined into one call up to this many events; 0 for never.
+    merge: usize,
+}
+
+/// What the handler gets in one call, and what is asked for after it.
+pub(crate) struct Portion<In> {
+    pub(crate) events: Vec<In>,
+    pub(crate) from: SubscriptionId,
+    pub(crate) ask: usize,
+}
+
+impl<In, Info> Inbound<In, Info> {
+    pub(crate) fn new(merge: usize) -> Self {
+        Self { subscriptions: FxHashMap::default(), queue: VecDeque::new(), merge }
+    }
+
+    pub(crate) fn merges(&self) -> bool {
+        self.merge > 0
+    }
+
+    /// Joins to `events` what waits behind it on the same subscription, as far as that is meant.
+    ///
+    /// The ledger is asked message by message, as if nothing had been joined.
+    pub(crate) fn merged(&mut self, from: SubscriptionId, mut events: Vec<In>) -> Portion<In> {
+        let mut ask = self.tally(from, events.len());
+        while let Some(Queued::Events { from: next, events: more }) = self.queue.front()
+            && *next == from
+            && events.len() + more.len() <= self.merge
+        {
+            let Some(Queued::Events { events: mut more, .. }) = self.queue.pop_front() else {
+                break;
+            };
+            ask += self.tally(from, more.len());
+            events.append(&mut more);
+        }
+        Portion { events, from, ask }
+    }
+
+    /// Cuts the next slice off a message; the rest stays in `message`.
+    pub(crate) fn slice(&mut self, from: SubscriptionId, message: &mut Vec<In>) -> Portion<In> {
+        let left = message.len();
+        let slice = self.ledger(from).and_then(|ledger| ledger.next_slice(left));
+        let (events, ask) = slice.map_or((left, 0), |slice| (slice.events, slice.ask));
+        let rest = message.split_off(events);
+        Portion { events: std::mem::replace(message, rest), from, ask }
+    }
+
+    pub(crate) fn ask(&self, subscription: SubscriptionId, n: usize) {
+        if n > 0
+            && let Some(known) = self.subscriptions.get(&subscription)
+        {
+            known.producer.port.ask(known.theirs, n);
+        }
+    }
+
+    pub(crate) fn leave(&self, subscription: SubscriptionId, how: Parting) {
+        if let Some(known) = self.subscriptions.get(&subscription) {
+            known.producer.port.leave(known.theirs, how);
+        }
+    }
+
+    pub(crate) fn leave_all(&self, how: &Parting) {
+        for known in self.subscriptions.values() {
+            known.producer.port.leave(known.theirs, how.clone());
+        }
+    }
+
+    fn tally(&mut self, from: SubscriptionId, events: usize) -> usize {
+        self.ledger(from).map_or(0, |ledger| ledger.slices(events).map(|slice| slice.ask).sum())
+    }
+
+    fn ledger(&mut self, from: SubscriptionId) -> Option<&mut Ledger> {
+        self.subscriptions.get_mut(&from)?.ledger.as_mut()
+    }
+}

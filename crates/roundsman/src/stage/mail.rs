@@ -1,0 +1,247 @@
+//! What a stage does with each kind of mail.
+
+use std::sync::Arc;
+
+use crate::{
+    Mode, Outlet, Parting, Reason, Side, Subscribe, SubscriptionId,
+    demand::Ledger,
+    dispatch::Joining,
+    stage::{
+        behaviour::Behaviour,
+        emitter::Emitter,
+        inbound::{Queued, Subscription},
+        outbound::Subscriber,
+        port::{Cell, Downstream, Mail},
+        run::{Machine, Phase, call},
+    },
+};
+
+impl<B: Behaviour> Machine<B> {
+    pub(crate) async fn receive(
+        &mut self,
+        mail: Mail<B::In, B::Out, B::Info>,
+    ) -> Result<(), Reason> {
+        match mail {
+            Mail::Events { to, events } => self.queue_events(to, events),
+            Mail::Parted { subscription, how } => {
+                self.inbound.queue.push_back(Queued::Parted { subscription, how });
+            }
+            Mail::Ask { subscription, n } => self.outbound.ask(subscription, n),
+            Mail::Join { subscription, subscriber, terms } => {
+                return self.join(subscription, subscriber, terms).await;
+            }
+            Mail::Leave { subscription, how } => return self.left(subscription, how).await,
+            Mail::Stop(reason) => return Err(reason),
+            Mail::Drain => self.drain(Reason::Normal),
+            // One that is done asks for nothing and is told nothing more.
+            _ if matches!(self.phase, Phase::Finishing(_)) => {}
+            Mail::Subscribe { subscription, producer, terms } => {
+                return self.subscribe(subscription, producer, terms).await;
+            }
+            Mail::AskFor { subscription, n } => self.inbound.ask(subscription, n),
+            Mail::Cancel { subscription, reason } => {
+                self.inbound.leave(subscription, Parting::Cancelled(reason));
+            }
+            Mail::Info(info) => return call!(self, info(info)),
+            Mail::InfoInOrder(info) if self.inbound.queue.is_empty() => self.mark(info),
+            Mail::InfoInOrder(info) => self.inbound.queue.push_back(Queued::Info(info)),
+        }
+        Ok(())
+    }
+
+    fn queue_events(&mut self, to: SubscriptionId, events: Vec<B::In>) {
+        let Some(known) = self.inbound.subscriptions.get(&to) else {
+            tracing::debug!(n = events.len(), "events came on a subscription that has ended");
+            return;
+        };
+        let excess = known.ledger.as_ref().map_or(0, |ledger| ledger.excess(events.len()));
+        if excess > 0 {
+            tracing::warn!(excess, "a producer sent more than it was asked for");
+        }
+        self.inbound.queue.push_back(Queued::Events { from: to, events });
+        if self.inbound.merges() {
+            self.gather();
+        }
+    }
+
+    /// Brings the events that wait in the mailbox behind these into the queue, to be merged.
+    fn gather(&mut self) {
+        self.cell.mailbox.try_take(&mut self.mail);
+        while let Some(Mail::Events { to, .. }) = self.mail.front() {
+            let known = self.inbound.subscriptions.contains_key(to);
+            if let Some(Mail::Events { to, events }) = self.mail.pop_front()
+                && known
+            {
+                self.inbound.queue.push_back(Queued::Events { from: to, events });
+            }
+        }
+    }
+
+    async fn subscribe(
+        &mut self,
+        subscription: SubscriptionId,
+        producer: Outlet<B::In>,
+        terms: Subscribe,
+    ) -> Result<(), Reason> {
+        if !matches!(self.phase, Phase::Running) {
+            return Ok(());
+        }
+        let consumer = Arc::clone(&self.cell) as Arc<dyn Downstream<B::In>>;
+        let me = Subscriber { consumer, theirs: subscription };
+        let Some(theirs) = producer.port.join(me, terms) else {
+            return if terms.on_cancel().ends_with(&Reason::NoProducer) {
+                Err(Reason::NoProducer)
+            } else {
+                Ok(())
+            };
+        };
+        let on_cancel = terms.on_cancel();
+        let known = Subscription { producer, theirs, ledger: None, on_cancel };
+        self.inbound.subscriptions.insert(subscription, known);
+        let mode = self.greet(Side::Producer, subscription, &terms).await?;
+        if mode == Mode::Automatic
+            && let Some(known) = self.inbound.subscriptions.get_mut(&subscription)
+        {
+            let ledger = Ledger::new(terms.max(), terms.min());
+            let first = ledger.first_ask();
+            known.ledger = Some(ledger);
+            self.inbound.ask(subscription, first);
+        }
+        Ok(())
+    }
+
+    async fn join(
+        &mut self,
+        subscription: SubscriptionId,
+        subscriber: Subscriber<B::Out>,
+        terms: Subscribe,
+    ) -> Result<(), Reason> {
+        let (consumer, theirs) = (Arc::clone(&subscriber.consumer), subscriber.theirs);
+        let joining = Joining { subscription, consumer: consumer.stage(), max_demand: terms.max() };
+        match self.outbound.join(&joining, subscriber) {
+            Err(reason) => {
+                tracing::warn!(%reason, "a subscription was refused");
+                consumer.parted(theirs, Parting::Cancelled(reason));
+            }
+            Ok(()) if matches!(self.phase, Phase::Finishing(_)) => {}
+            Ok(()) => drop(self.greet(Side::Consumer, subscription, &terms).await?),
+        }
+        Ok(())
+    }
+
+    /// Tells the handler of a new subscription.
+    async fn greet(
+        &mut self,
+        side: Side,
+        subscription: SubscriptionId,
+        terms: &Subscribe,
+    ) -> Result<Mode, Reason> {
+        let Self { behaviour, outbound, wishes, .. } = self;
+        let mut out = Emitter::new(outbound, wishes);
+        let answer = behaviour.subscribed(side, subscription, terms, &mut out).await;
+        let (mode, result) = match answer {
+            Ok(mode) => (mode, Ok(())),
+            Err(reason) => (Mode::Manual, Err(reason)),
+        };
+        self.after(result)?;
+        Ok(mode)
+    }
+
+    /// A consumer has left.
+    async fn left(&mut self, subscription: SubscriptionId, how: Parting) -> Result<(), Reason> {
+        let Some(subscriber) = self.outbound.leave(subscription) else { return Ok(()) };
+        if let Parting::Cancelled(_) = how {
+            subscriber.consumer.parted(subscriber.theirs, how.clone());
+        }
+        if matches!(self.phase, Phase::Finishing(_)) {
+            return Ok(());
+        }
+        call!(self, parted(Side::Consumer, subscription, how))
+    }
+
+    /// A producer has left, and all that came from it has been handled.
+    pub(crate) async fn parted(
+        &mut self,
+        subscription: SubscriptionId,
+        how: Parting,
+    ) -> Result<(), Reason> {
+        let Some(known) = self.inbound.subscriptions.remove(&subscription) else { return Ok(()) };
+        let reason = how.reason().clone();
+        call!(self, parted(Side::Producer, subscription, how))?;
+        if !known.on_cancel.ends_with(&reason) {
+            return Ok(());
+        }
+        if reason.is_orderly() || !matches!(self.phase, Phase::Running) {
+            self.drain(reason);
+            return Ok(());
+        }
+        Err(reason)
+    }
+
+    /// Stops asking; every producer confirms behind the last events it sent.
+    fn drain(&mut self, reason: Reason) {
+        if matches!(self.phase, Phase::Running) {
+            self.phase = Phase::Draining { reason, told: false };
+            self.inbound.leave_all(&Parting::Cancelled(Reason::Normal));
+        }
+    }
+
+    /// Takes the next step towards the end, if the stage is on its way there.
+    pub(crate) async fn wind_down(&mut self) -> Result<(), Reason> {
+        let nothing_comes = self.inbound.subscriptions.is_empty() && self.inbound.queue.is_empty();
+        if let Phase::Draining { told: told @ false, .. } = &mut self.phase
+            && nothing_comes
+        {
+            *told = true;
+            call!(self, draining())?;
+        }
+        match &self.phase {
+            Phase::Finishing(reason) if self.outbound.held() == 0 => Err(reason.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The handler is done: only what is buffered is still of interest.
+    pub(crate) fn finish(&mut self) {
+        let reason = match self.replace_phase(Phase::Running) {
+            Phase::Draining { reason, .. } | Phase::Finishing(reason) => reason,
+            Phase::Running => Reason::Normal,
+        };
+        self.phase = Phase::Finishing(reason);
+        self.inbound.leave_all(&Parting::Cancelled(Reason::Normal));
+        self.inbound.subscriptions.clear();
+        self.inbound.queue.clear();
+        self.marks.clear();
+        self.outbound.fence = None;
+        self.outbound.release();
+    }
+
+    /// Tells everyone who had to do with the stage that it has ended. Done once.
+    pub(crate) fn end(&mut self, reason: &Reason) {
+        let how = Parting::Ended(reason.clone());
+        self.inbound.leave_all(&how);
+        self.inbound.subscriptions.clear();
+        for subscriber in self.outbound.take_subscribers() {
+            subscriber.consumer.parted(subscriber.theirs, how.clone());
+        }
+        let unread = self.cell.mailbox.close();
+        for mail in self.mail.drain(..).chain(unread) {
+            if let Mail::Join { subscriber, .. } = mail {
+                subscriber.consumer.parted(subscriber.theirs, how.clone());
+            }
+        }
+        let Cell { shared, .. } = &*self.cell;
+        if shared.ended.set(reason.clone()).is_ok() {
+            shared.at_end.notify_waiters();
+        }
+    }
+}
+
+/// A task may be dropped at any await, with its runtime; its peers are told all the same.
+impl<B: Behaviour> Drop for Machine<B> {
+    fn drop(&mut self) {
+        if self.cell.shared.ended.get().is_none() {
+            self.end(&Reason::Killed);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The half of a stage that faces its consumers: dispatcher, buffer, and who is subscribed.
+
+use std::{mem, sync::Arc};
+
+use rustc_hash::FxHashMap;
+
+use crate::{
+    Reason, SubscriptionId,
+    buffer::Buffer,
+    demand::Debt,
+    dispatch::{Dispatcher, Joining},
+    stage::port::Downstream,
+};
+
+/// A consumer as its producer knows it.
+pub(crate) struct Subscriber<E> {
+    pub(crate) consumer: Arc<dyn Downstream<E>>,
+    /// The consumer's own id for the subscription.
+    pub(crate) theirs: SubscriptionId,
+}
+
+/// Order is kept by one rule: while anything is buffered, everything new goes behind it.
+pub(crate) struct Outbound<E> {
+    dispatcher: Box<dyn Dispatcher<E>>,
+    buffer: Buffer<E>,
+    subscribers: FxHashMap<SubscriptionId, Subscriber<E>>,
+    debt: Debt,
+    /// Emitted by the handler that is running, not yet dispatched.
+    pub(crate) fresh: Vec<E>,
+    /// Events behind this place in the buffer stay until the infos before them were handled.
+    pub(crate) fence: Option<u64>,
+    /// Given up by the buffer since somebody last asked.
+    discarded: usize,
+    emitted: u64,
+}
+
+impl<E> Outbound<E> {
+    pub(crate) fn new(dispatcher: Box<dyn Dispatcher<E>>, buffer: Buffer<E>) -> Self {
+        Self {
+            dispatcher,
+            buffer,
+            subscribers: FxHashMap::default(),
+            debt: Debt::default(),
+            fresh: Vec::new(),
+            fence: None,
+            discarded: 0,
+            emitted: 0,
+        }
+    }
+
+    pub(crate) fn join(&mut self, joining: &Joining, who: Subscriber<E>) -> Result<(), Reason> {
+        self.dispatcher.subscribe(joining)?;
+        self.subscribers.insert(joining.subscription, who);
+        Ok(())
+    }
+
+    pub(crate) fn leave(&mut self, subscription: SubscriptionId) -> Option<Subscriber<E>> {
+        let left = self.subscribers.remove(&subscription)?;
+        self.dispatcher.cancel(subscription);
+        self.release();
+        Some(left)
+    }
+
+    pub(crate) fn ask(&mut self, subscription: SubscriptionId, n: usize) {
+        if self.subscribers.contains_key(&subscription) {
+            self.dispatcher.ask(subscription, n);
+            self.release();
+        }
+    }
+
+    /// Dispatches what the handler emitted; what nobody wants yet goes to the buffer.
+    pub(crate) fn flush(&mut self) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let mut events = mem::take(&mut self.fresh);
+        self.emitted += events.len() as u64;
+        self.debt.pay(events.len());
+        if self.buffer.is_empty() {
+            let wanted = self.dispatcher.wanted();
+            if wanted >= events.len() {
+                self.dispatch(events);
+                return;
+            }
+            if wanted > 0 {
+                let rest = events.split_off(wanted);
+                self.dispatch(mem::replace(&mut events, rest));
+            }
+        }
+        self.discarded += self.buffer.extend(events);
+        self.release();
+    }
+
+    /// Lets buffered events go as far as they are wanted and the fence allows.
+    pub(crate) fn release(&mut self) {
+        while !self.buffer.is_empty() {
+            let open = self.fence.map_or(usize::MAX, |fence| {
+                usize::try_from(fence.saturating_sub(self.buffer.left())).unwrap_or(usize::MAX)
+            });
+            let n = self.dispatcher.wanted().min(open);
+            if n == 0 {
+                return;
+            }
+            let events = self.buffer.take(n);
+            self.dispatch(events);
+        }
+    }
+
+    /// How much more the handler is to be asked for; it owes it from now on.
+    pub(crate) fn shortfall(&mut self) -> usize {
+        self.debt.incur(self.dispatcher.wanted(), self.buffer.len())
+    }
+
+    pub(crate) fn wanted(&self) -> usize {
+        self.dispatcher.wanted()
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.buffer.len() + self.dispatcher.held()
+    }
+
+    pub(crate) fn emitted(&self) -> u64 {
+        self.emitted
+    }
+
+    pub(crate) fn buffer(&self) -> &Buffer<E> {
+        &self.buffer
+    }
+
+    pub(crate) fn consumers(&self) -> usize {
+        self.subscribers.len()
+    }
+
+    pub(crate) fn take_discarded(&mut self) -> usize {
+        mem::take(&mut self.discarded)
+    }
+
+    pub(crate) fn take_subscribers(&mut self) -> impl Iterator<Item = Subscriber<E>> + use<E> {
+        mem::take(&mut self.subscribers).into_values()
+    }
+
+    fn dispatch(&mut self, events: Vec<E>) {
+        let subscribers = &self.subscribers;
+        self.dispatcher.dispatch(events, &mut |subscription, batch| {
+            // A consumer that ended takes what was sent to it along; its leave is on its way.
+            if let Some(to) = subscribers.get(&subscription) {
+                to.consumer.events(to.theirs, batch);
+            }
+        });
+    }
+}

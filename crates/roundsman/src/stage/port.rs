@@ -1,0 +1,180 @@
+//! What stages see of each other, whatever their other types: the three faces of a mailbox.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    Parting, Reason, Subscribe, SubscriptionId,
+    counts::Counters,
+    dispatch::StageId,
+    mailbox::Mailbox,
+    stage::{Outlet, outbound::Subscriber},
+};
+
+/// Everything that reaches a stage, in one order.
+pub(crate) enum Mail<In, Out, Info> {
+    Events { to: SubscriptionId, events: Vec<In> },
+    Parted { subscription: SubscriptionId, how: Parting },
+    Subscribe { subscription: SubscriptionId, producer: Outlet<In>, terms: Subscribe },
+    AskFor { subscription: SubscriptionId, n: usize },
+    Cancel { subscription: SubscriptionId, reason: Reason },
+    Join { subscription: SubscriptionId, subscriber: Subscriber<Out>, terms: Subscribe },
+    Ask { subscription: SubscriptionId, n: usize },
+    Leave { subscription: SubscriptionId, how: Parting },
+    Info(Info),
+    InfoInOrder(Info),
+    Drain,
+    Stop(Reason),
+}
+
+/// The side of a stage that takes events.
+pub(crate) trait Downstream<In>: Send + Sync {
+    fn events(&self, to: SubscriptionId, events: Vec<In>);
+    fn parted(&self, subscription: SubscriptionId, how: Parting);
+    /// The new subscription's id, or nothing if the stage has ended.
+    fn subscribe(&self, producer: Outlet<In>, terms: Subscribe) -> Option<SubscriptionId>;
+    fn ask_for(&self, subscription: SubscriptionId, n: usize);
+    fn cancel(&self, subscription: SubscriptionId, reason: Reason);
+    fn stage(&self) -> StageId;
+}
+
+/// The side of a stage that emits events.
+pub(crate) trait Upstream<Out>: Send + Sync {
+    /// The producer's id for the subscription, or nothing if it has ended.
+    fn join(&self, subscriber: Subscriber<Out>, terms: Subscribe) -> Option<SubscriptionId>;
+    fn ask(&self, subscription: SubscriptionId, n: usize);
+    fn leave(&self, subscription: SubscriptionId, how: Parting);
+}
+
+/// The side of a stage that is told things.
+pub(crate) trait Told<Info>: Send + Sync {
+    fn info(&self, message: Info) -> Result<(), Info>;
+    fn info_in_order(&self, message: Info) -> Result<(), Info>;
+    fn drain(&self);
+    fn stop(&self, reason: Reason);
+    fn shared(&self) -> &Shared;
+}
+
+/// What a stage shares with its handles besides the mailbox.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) counters: Counters,
+    pub(crate) ended: OnceLock<Reason>,
+    pub(crate) at_end: Notify,
+    ids: AtomicU64,
+}
+
+impl Shared {
+    fn next_id(&self) -> SubscriptionId {
+        SubscriptionId(self.ids.fetch_add(1, Relaxed))
+    }
+}
+
+/// A stage as seen from outside its task.
+pub(crate) struct Cell<In, Out, Info> {
+    pub(crate) mailbox: Mailbox<Mail<In, Out, Info>>,
+    pub(crate) shared: Shared,
+}
+
+impl<In, Out, Info> Cell<In, Out, Info> {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { mailbox: Mailbox::new(), shared: Shared::default() })
+    }
+
+    /// For mail that says nothing to a stage that has ended.
+    fn post(&self, mail: Mail<In, Out, Info>) {
+        drop(self.mailbox.push(mail));
+    }
+}
+
+impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Downstream<In>
+    for Cell<In, Out, Info>
+{
+    fn events(&self, to: SubscriptionId, events: Vec<In>) {
+        self.shared.counters.waiting.fetch_add(events.len(), Relaxed);
+        self.post(Mail::Events { to, events });
+    }
+
+    fn parted(&self, subscription: SubscriptionId, how: Parting) {
+        self.post(Mail::Parted { subscription, how });
+    }
+
+    fn subscribe(&self, producer: Outlet<In>, terms: Subscribe) -> Option<SubscriptionId> {
+        let subscription = self.shared.next_id();
+        let mail = Mail::Subscribe { subscription, producer, terms };
+        self.mailbox.push(mail).ok().map(|()| subscription)
+    }
+
+    fn ask_for(&self, subscription: SubscriptionId, n: usize) {
+        self.post(Mail::AskFor { subscription, n });
+    }
+
+    fn cancel(&self, subscription: SubscriptionId, reason: Reason) {
+        self.post(Mail::Cancel { subscription, reason });
+    }
+
+    fn stage(&self) -> StageId {
+        StageId(std::ptr::from_ref(self).addr())
+    }
+}
+
+impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Upstream<Out>
+    for Cell<In, Out, Info>
+{
+    fn join(&self, subscriber: Subscriber<Out>, terms: Subscribe) -> Option<SubscriptionId> {
+        let subscription = self.shared.next_id();
+        let mail = Mail::Join { subscription, subscriber, terms };
+        self.mailbox.push(mail).ok().map(|()| subscription)
+    }
+
+    fn ask(&self, subscription: SubscriptionId, n: usize) {
+        self.post(Mail::Ask { subscription, n });
+    }
+
+    fn leave(&self, subscription: SubscriptionId, how: Parting) {
+        self.post(Mail::Leave { subscription, how });
+    }
+}
+
+impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Told<Info>
+    for Cell<In, Out, Info>
+{
+    fn info(&self, message: Info) -> Result<(), Info> {
+        match self.mailbox.push(Mail::Info(message)) {
+            Err(Mail::Info(message)) => Err(message),
+            _ => Ok(()),
+        }
+    }
+
+    fn info_in_order(&self, message: Info) -> Result<(), Info> {
+        match self.mailbox.push(Mail::InfoInOrder(message)) {
+            Err(Mail::InfoInOrder(message)) => Err(message),
+            _ => Ok(()),
+        }
+    }
+
+    fn drain(&self) {
+        self.post(Mail::Drain);
+    }
+
+    fn stop(&self, reason: Reason) {
+        self.post(Mail::Stop(reason));
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl<In, Out, Info> fmt::Debug for Cell<In, Out, Info> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,249 @@
+//! The life of a stage: one task, one mailbox, one thing at a time.
+
+use std::{
+    any::type_name, collections::VecDeque, mem, panic::AssertUnwindSafe, sync::Arc,
+    sync::atomic::Ordering::Relaxed,
+};
+
+use futures_util::FutureExt;
+
+use crate::{
+    Emitter, Reason, StageRef, SubscriptionId,
+    stage::{
+        behaviour::Behaviour,
+        emitter::Wishes,
+        inbound::{Inbound, Portion, Queued},
+        outbound::Outbound,
+        port::{Cell, Mail},
+    },
+};
+
+/// How far a stage is on its way to its end.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    Running,
+    /// Asks nothing more; `told` once the handler knows that nothing more will come.
+    Draining {
+        reason: Reason,
+        told: bool,
+    },
+    /// The handler is done; the stage stays only until its buffer has left.
+    Finishing(Reason),
+}
+
+/// A stage from within: its handlers, and everything they need not know.
+pub(crate) struct Machine<B: Behaviour> {
+    pub(crate) behaviour: B,
+    pub(crate) cell: Arc<Cell<B::In, B::Out, B::Info>>,
+    pub(crate) inbound: Inbound<B::In, B::Info>,
+    pub(crate) outbound: Outbound<B::Out>,
+    pub(crate) wishes: Wishes,
+    /// Infos in order, each with the place in the buffer it must not overtake.
+    pub(crate) marks: VecDeque<(u64, B::Info)>,
+    /// Mail taken out of the box and not yet handled.
+    pub(crate) mail: VecDeque<Mail<B::In, B::Out, B::Info>>,
+    pub(crate) phase: Phase,
+}
+
+/// Calls a handler with an emitter, then does what follows from what it did.
+macro_rules! call {
+    ($machine:expr, $handler:ident ( $($argument:expr),* )) => {{
+        let Machine { behaviour, outbound, wishes, .. } = &mut *$machine;
+        let result = behaviour.$handler($($argument,)* &mut Emitter::new(outbound, wishes)).await;
+        $machine.after(result)
+    }};
+}
+pub(crate) use call;
+
+impl<B: Behaviour> Machine<B> {
+    pub(crate) fn new(
+        behaviour: B,
+        inbound: Inbound<B::In, B::Info>,
+        outbound: Outbound<B::Out>,
+    ) -> Self {
+        Self {
+            behaviour,
+            cell: Cell::new(),
+            inbound,
+            outbound,
+            wishes: Wishes::default(),
+            marks: VecDeque::new(),
+            mail: VecDeque::new(),
+            phase: Phase::Running,
+        }
+    }
+
+    /// Lives until the end, whatever the end is, and tells everyone.
+    pub(crate) async fn run(mut self) {
+        let reason = match AssertUnwindSafe(self.live()).catch_unwind().await {
+            Ok(reason) => reason,
+            Err(panic) => Reason::panicked(&*panic),
+        };
+        if !reason.is_orderly() {
+            tracing::error!(stage = type_name::<B>(), %reason, "a stage ended");
+        }
+        // A handler that panicked may leave its state broken, and may panic again here.
+        let farewell = AssertUnwindSafe(self.behaviour.terminate(&reason)).catch_unwind().await;
+        if let Err(panic) = farewell {
+            let reason = Reason::panicked(&*panic);
+            tracing::error!(stage = type_name::<B>(), %reason, "a stage ended badly");
+        }
+        self.end(&reason);
+    }
+
+    async fn live(&mut self) -> Reason {
+        let me = StageRef { told: Arc::clone(&self.cell) as _ };
+        let started = self.behaviour.started(&me).await;
+        let mut alive = self.after(started);
+        while alive.is_ok() {
+            alive = self.turn().await;
+        }
+        alive.err().unwrap_or(Reason::Normal)
+    }
+
+    /// Does what can be done without mail, then handles one piece of it.
+    async fn turn(&mut self) -> Result<(), Reason> {
+        let busy = self.advance().await?;
+        self.count();
+        if self.mail.is_empty() {
+            // The budget keeps a stage with full mailboxes from starving its neighbours.
+            tokio::task::coop::consume_budget().await;
+            if busy {
+                self.cell.mailbox.try_take(&mut self.mail);
+            } else {
+                self.cell.mailbox.take(&mut self.mail).await;
+            }
+        }
+        match self.mail.pop_front() {
+            Some(mail) => self.receive(mail).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Works off what waits; true if the handler was asked for more and may be asked again.
+    async fn advance(&mut self) -> Result<bool, Reason> {
+        while self.release_info().await? || self.work().await? {}
+        let mut busy = false;
+        if B::IS_ASKED && matches!(self.phase, Phase::Running) {
+            let n = self.outbound.shortfall();
+            if n > 0 {
+                busy = true;
+                call!(self, demand(n))?;
+            }
+        }
+        self.wind_down().await?;
+        Ok(busy)
+    }
+
+    /// Handles the oldest info whose turn has come; false if there is none.
+    async fn release_info(&mut self) -> Result<bool, Reason> {
+        let left = self.outbound.buffer().left();
+        if self.marks.front().is_none_or(|(place, _)| *place > left) {
+            return Ok(false);
+        }
+        let Some((_, info)) = self.marks.pop_front() else { return Ok(false) };
+        call!(self, info(info))?;
+        self.outbound.fence = self.marks.front().map(|(place, _)| *place);
+        self.outbound.release();
+        Ok(true)
+    }
+
+    /// Handles the oldest thing in the input queue; false if there is none, or nobody wants it.
+    async fn work(&mut self) -> Result<bool, Reason> {
+        match self.inbound.queue.front() {
+            None => return Ok(false),
+            Some(Queued::Events { .. }) if B::EMITS && self.outbound.wanted() == 0 => {
+                return Ok(false);
+            }
+            Some(_) => {}
+        }
+        match self.inbound.queue.pop_front() {
+            Some(Queued::Events { from, events }) => self.take_message(from, events).await?,
+            Some(Queued::Parted { subscription, how }) => self.parted(subscription, how).await?,
+            Some(Queued::Info(info)) => self.mark(info),
+            None => {}
+        }
+        Ok(true)
+    }
+
+    async fn take_message(
+        &mut self,
+        from: SubscriptionId,
+        mut events: Vec<B::In>,
+    ) -> Result<(), Reason> {
+        if self.inbound.merges() {
+            let portion = self.inbound.merged(from, events);
+            return self.take_portion(portion).await;
+        }
+        while !events.is_empty() && !matches!(self.phase, Phase::Finishing(_)) {
+            let portion = self.inbound.slice(from, &mut events);
+            self.take_portion(portion).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_portion(&mut self, portion: Portion<B::In>) -> Result<(), Reason> {
+        let Portion { events, from, ask } = portion;
+        let counters = &self.cell.shared.counters;
+        counters.waiting.fetch_sub(events.len(), Relaxed);
+        counters.taken.fetch_add(events.len() as u64, Relaxed);
+        call!(self, events(events, from))?;
+        if matches!(self.phase, Phase::Running) {
+            self.inbound.ask(from, ask);
+        }
+        Ok(())
+    }
+
+    /// Puts an info behind everything buffered now.
+    pub(crate) fn mark(&mut self, info: B::Info) {
+        let place = self.outbound.buffer().pushed();
+        self.outbound.fence.get_or_insert(place);
+        self.marks.push_back((place, info));
+    }
+
+    /// Does what a handler's return calls for, and keeps or ends the stage as it says.
+    pub(crate) fn after(&mut self, result: Result<(), Reason>) -> Result<(), Reason> {
+        self.outbound.flush();
+        for (subscription, n) in self.wishes.asks.drain(..) {
+            if matches!(self.phase, Phase::Running) {
+                self.inbound.ask(subscription, n);
+            }
+        }
+        for (subscription, reason) in self.wishes.cancels.drain(..) {
+            self.inbound.leave(subscription, crate::Parting::Cancelled(reason));
+        }
+        self.report_discarded();
+        match result {
+            Err(Reason::Normal) => {
+                self.finish();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn report_discarded(&mut self) {
+        let n = self.outbound.take_discarded();
+        if n > 0 {
+            self.cell.shared.counters.discarded.fetch_add(n as u64, Relaxed);
+            if self.behaviour.discarded(n) {
+                tracing::warn!(stage = type_name::<B>(), n, "a full buffer gave up events");
+            }
+        }
+    }
+
+    fn count(&self) {
+        let counters = &self.cell.shared.counters;
+        if B::EMITS {
+            counters.demand.store(self.outbound.wanted(), Relaxed);
+            counters.buffered.store(self.outbound.held(), Relaxed);
+            counters.emitted.store(self.outbound.emitted(), Relaxed);
+            counters.consumers.store(self.outbound.consumers(), Relaxed);
+        }
+        counters.producers.store(self.inbound.subscriptions.len(), Relaxed);
+    }
+
+    pub(crate) fn replace_phase(&mut self, phase: Phase) -> Phase {
+        mem::replace(&mut self.phase, phase)
+    }
+}
