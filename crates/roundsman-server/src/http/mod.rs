@@ -1,10 +1,58 @@
 //! The HTTP API: routes, bodies, answers.
+//!
+//! ```text
+//!  request ─► guard ─► body ─► parse ─► node.accept ─► 202
+//!             who      bytes   drafts       │
+//!              └────────┴────────┴──────────┴─► problem (RFC 9457)
+//! ```
+//!
+//! The pure parts know neither axum's requests nor the engine: [`parse()`] turns bytes into drafts
+//! or into one [`Problem`] that names every fault; `fields` and `draft` are one message of it,
+//! `canonical` is what two sendings of one id are compared by; `prometheus` and `rates` turn counts
+//! into text and into rates. The thin parts are `router`, `guard`, `body` and the handlers in
+//! `messages`, `stats` and `health`.
+//!
+//! What a body may be:
+//!
+//! - `application/json`: one message (an object) or an array of them; `application/x-ndjson`: one
+//!   message a line, blank lines skipped. Parameters of the type are ignored; a body is UTF-8.
+//! - A message's size, for its limit, is that of its field names and values as they were sent;
+//!   white space between them is free.
+//! - `null` in an optional field is the same as leaving it out. A field given twice or an unknown
+//!   one is a fault.
+//! - In `errors`, `index` counts messages from 0 and `pointer` is a JSON pointer into the body:
+//!   `/topic` in a single object, `/3/topic` in an array. In NDJSON each line is a document of its
+//!   own, so it is `/topic` again, and `index` says of which message.
+//! - One answer lists at most [`MAX_FAULTS`] faults.
 
-use crate::App;
-use axum::Router;
+mod answer;
+mod body;
+mod canonical;
+mod draft;
+mod fields;
+mod guard;
+mod health;
+mod messages;
+mod parse;
+mod problem;
+mod prometheus;
+mod rates;
+mod router;
+mod sighting;
+mod stats;
+mod time;
 
-/// Every route of the HTTP API but the sockets'.
-pub fn router(app: &App) -> Router {
-    let _ = app;
-    unimplemented!()
-}
+pub use body::Form;
+pub use messages::accepted;
+pub use parse::{Parsed, Shape, parse};
+pub use problem::{Fault, MAX_FAULTS, Problem};
+pub use router::router;
+
+/// Messages in one body, at most.
+pub const MAX_MESSAGES: usize = 10_000;
+/// Bytes of one body, at most.
+pub const MAX_BODY: usize = 16 << 20;
+/// Bytes of one message, at most: its field names and values.
+pub const MAX_MESSAGE: usize = 256 << 10;
+/// How deep a payload is nested, at most.
+pub const MAX_DEPTH: usize = 128;

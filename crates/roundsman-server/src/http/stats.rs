@@ -1,0 +1,76 @@
+//! What the node is doing: `/v1/stats` for people and programs, `/metrics` for Prometheus.
+
+use super::answer::json as answer;
+use super::messages::store_problem;
+use super::problem::Problem;
+use super::prometheus;
+use super::rates::Sample;
+use super::router::Api;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// `GET /v1/stats`.
+pub(super) async fn stats(State(api): State<Arc<Api>>) -> Result<Response<Body>, Problem> {
+    let snapshot = api.app.node.snapshot().await.map_err(|error| store_problem(&error))?;
+    let (accepted, delivered) = api.rates.lock().per_second();
+    let stages: Vec<Value> = snapshot
+        .stages
+        .iter()
+        .map(|stage| {
+            json!({ "stage": stage.stage, "demand": stage.demand, "buffered": stage.buffered })
+        })
+        .collect();
+    let busiest: Vec<Value> = snapshot
+        .busiest
+        .iter()
+        .map(|(key, in_flight, waiting)| {
+            json!({ "key": key, "in_flight": in_flight, "waiting": waiting })
+        })
+        .collect();
+    let shown = json!({
+        "backlog": snapshot.backlog,
+        "in_flight": snapshot.in_flight,
+        "unacknowledged": snapshot.unacknowledged,
+        "held": snapshot.held,
+        "scheduled": snapshot.scheduled,
+        "dead": snapshot.dead,
+        "connections": api.connections(),
+        "rates": { "accepted_per_second": accepted, "delivered_per_second": delivered },
+        "stages": stages,
+        "busiest": busiest,
+    });
+    Ok(answer(StatusCode::OK, shown.to_string()))
+}
+
+/// `GET /metrics`. Answers while the store is away too: that is when it is looked at.
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> impl IntoResponse {
+    let snapshot = api.app.node.snapshot().await.ok();
+    let connections = api.connections();
+    let text = prometheus::render(api.app.node.metrics(), snapshot.as_ref(), connections);
+    ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], text)
+}
+
+/// Looks at the counters once a second, for as long as the router is there.
+pub(super) async fn sample(api: Weak<Api>) {
+    let start = Instant::now();
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        seconds.tick().await;
+        let Some(api) = api.upgrade() else { return };
+        let metrics = api.app.node.metrics();
+        api.rates.lock().add(Sample {
+            at: start.elapsed(),
+            accepted: metrics.accepted.load(Ordering::Relaxed),
+            delivered: metrics.delivered.load(Ordering::Relaxed),
+        });
+    }
+}
