@@ -11,12 +11,15 @@
 //! Time, targets and the store come in as arguments; there is no socket, no file and no clock here.
 //! [`Node`] is the way in.
 
+mod deliver;
 mod error;
 pub mod intake;
 mod metrics;
 mod node;
 mod retry;
 mod rule;
+mod settle;
+mod source;
 mod target;
 
 pub use error::IntakeError;

@@ -61,6 +61,16 @@ impl Retry {
         Verdict::Again(at)
     }
 
+    /// The history of a message once the attempt that began at `begun` has failed.
+    #[must_use]
+    pub fn after_failure(history: Option<&History>, attempt: u32, begun: Timestamp) -> History {
+        let mut history = history.cloned().unwrap_or_default();
+        history.attempts = history.attempts.max(attempt);
+        history.failures = history.failures.saturating_add(1);
+        history.first_attempt_at.get_or_insert(begun);
+        history
+    }
+
     /// The longest wait after failure number `failures`, counted from 1.
     #[must_use]
     pub fn ceiling(&self, failures: u32) -> Duration {

@@ -1,0 +1,288 @@
+//! The deliver stage: hands messages to targets, takes their answers, asks for as many as fit.
+
+use super::slots::{Freed, Slots};
+use crate::metrics::Metrics;
+use crate::retry::{Retry, Verdict};
+use crate::rule::{Offline, Order, Rule, Rules};
+use crate::settle::{Closing, Ticket};
+use crate::target::{Acknowledger, Batch, Fate, Message, Slot, Targets};
+use roundsman::{Emitter, Mode, Reason, Side, StageRef, Subscribe, SubscriptionId, Transform};
+use roundsman_store::{
+    ClaimId, Clock, Failure, History, LaneId, Outcome, Place, Settled, Timestamp,
+};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// A message whose turn it is: claimed, on its way to the target of its rule.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) message: Message,
+    pub(crate) rule: usize,
+    pub(crate) claim: ClaimId,
+}
+
+/// What the stage is told.
+#[derive(Debug)]
+pub(crate) enum DeliverInfo {
+    /// What became of a batch.
+    Fate(Flight, Fate),
+    /// Slots were given back.
+    Freed,
+    /// Ends that the source tells: they take the same road to the store.
+    Close(Vec<Closing>),
+    /// A client acknowledges messages of a topic.
+    Acknowledge {
+        topic: Arc<str>,
+        ids: Vec<Arc<str>>,
+        answers: mpsc::UnboundedSender<(usize, Settled)>,
+    },
+}
+
+/// A batch that is with its target: what is needed to settle it.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    lane: LaneId,
+    rule: usize,
+    claim: ClaimId,
+    begun: Timestamp,
+    members: Vec<Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    seq: u64,
+    attempt: u32,
+    history: Option<Box<History>>,
+}
+
+/// The stage.
+pub(crate) struct DeliverStage {
+    targets: Targets,
+    rules: Rules,
+    retry: Retry,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    slots: Slots,
+    freed: Freed,
+    upstream: Option<SubscriptionId>,
+    me: Option<StageRef<DeliverInfo>>,
+}
+
+impl DeliverStage {
+    pub(crate) fn new(
+        targets: Targets,
+        (rules, retry): (Rules, Retry),
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        most: usize,
+    ) -> Self {
+        Self {
+            targets,
+            rules,
+            retry,
+            clock,
+            metrics,
+            slots: Slots::new(most),
+            freed: Freed::default(),
+            upstream: None,
+            me: None,
+        }
+    }
+
+    fn ask(&mut self, out: &mut Emitter<'_, Closing>) {
+        self.slots.free(self.freed.take());
+        if let Some(upstream) = self.upstream {
+            let demand = self.slots.ask();
+            if demand > 0 {
+                out.ask(upstream, demand);
+            }
+        }
+    }
+
+    /// Groups messages into batches of one lane, in the order of their first turns. Without an
+    /// order to keep, each message is a batch of its own and meets its own fate.
+    fn group(&self, turns: Vec<Turn>) -> Vec<(usize, ClaimId, Vec<Message>)> {
+        let mut batches: Vec<(usize, ClaimId, Vec<Message>)> = Vec::new();
+        let mut open: FxHashMap<(LaneId, ClaimId), usize> = FxHashMap::default();
+        for Turn { message, rule, claim } in turns {
+            let ordered = self.rules.get(rule).is_some_and(|rule| rule.order == Order::Topic);
+            let lane = (message.record.lane.id, claim);
+            match open.get(&lane) {
+                // What comes again goes to other clients than what is new.
+                Some(at)
+                    if ordered
+                        && batches[*at]
+                            .2
+                            .last()
+                            .is_some_and(|last| last.again == message.again) =>
+                {
+                    batches[*at].2.push(message);
+                }
+                _ => {
+                    open.insert(lane, batches.len());
+                    batches.push((rule, claim, vec![message]));
+                }
+            }
+        }
+        batches
+    }
+
+    fn hand_over(&self, rule: usize, claim: ClaimId, messages: Vec<Message>, now: Timestamp) {
+        let Some(me) = self.me.clone() else { return };
+        let Some(first) = messages.first() else { return };
+        let lane = first.record.lane.clone();
+        let members = messages
+            .iter()
+            .map(|message| Member {
+                seq: message.record.seq,
+                attempt: message.attempt,
+                history: message.record.history.clone(),
+            })
+            .collect();
+        let flight = Flight { lane: lane.id, rule, claim, begun: now, members };
+        let (count, freed, teller) = (messages.len(), self.freed.clone(), me.clone());
+        let slot = Slot::new(move || {
+            if freed.give(count) {
+                let _ = teller.info(DeliverInfo::Freed);
+            }
+        });
+        let acknowledger = Acknowledger::new(move |fate| {
+            let _ = me.info(DeliverInfo::Fate(flight, fate));
+        });
+        let topic = lane.topic.clone();
+        let batch = Batch { topic, rule, messages, acknowledger, slot };
+        match self.rules.get(rule).and_then(|rule| self.targets.find(rule.to)) {
+            Some(target) => target.deliver(batch),
+            None => batch.acknowledger.failed("this node has no such target"),
+        }
+    }
+
+    /// The outcome of each message of a batch.
+    fn outcomes(&self, flight: Flight, fate: &Fate, out: &mut Emitter<'_, Closing>) {
+        let rule = self.rules.get(flight.rule);
+        let mut held_back = false;
+        for member in &flight.members {
+            let outcome = match fate {
+                Fate::Delivered => Outcome::Delivered,
+                Fate::Sent => Outcome::Sent,
+                Fate::Absent if rule.is_some_and(|rule| rule.offline == Offline::Drop) => {
+                    Outcome::Dropped
+                }
+                Fate::Absent | Fate::Released => Outcome::Released,
+                Fate::Failed(_) if held_back => Outcome::Released,
+                Fate::Failed(why) => {
+                    let outcome = self.failed(rule, member, why, flight.begun);
+                    // Behind a head that is tried again the rest of its batch waits unharmed.
+                    held_back = matches!(outcome, Outcome::Retry { place: Place::Keep, .. });
+                    outcome
+                }
+            };
+            let claim = Some(flight.claim);
+            out.emit(Closing::at(flight.lane, member.seq, member.attempt, claim, outcome));
+        }
+    }
+
+    fn failed(
+        &self,
+        rule: Option<&Rule>,
+        member: &Member,
+        why: &Arc<str>,
+        begun: Timestamp,
+    ) -> Outcome {
+        let now = self.clock.now();
+        let failure = Failure { at: now, what: why.clone() };
+        let history = Retry::after_failure(member.history.as_deref(), member.attempt, begun);
+        match self.retry.decide(&history, now, rand::random()) {
+            Verdict::Again(at) => {
+                let ordered = rule.is_some_and(|rule| rule.order == Order::Topic);
+                let place = if ordered { Place::Keep } else { Place::Leave };
+                Outcome::Retry { at, place, failure }
+            }
+            Verdict::Dead(reason) => Outcome::Dead { reason, failure: Some(failure) },
+        }
+    }
+
+    fn observe_waits(&self, turns: &[Turn], now: Timestamp) {
+        let mut run = (Timestamp::default(), 0);
+        for turn in turns {
+            let accepted_at = turn.message.record.accepted_at;
+            if run.0 != accepted_at {
+                if run.1 > 0 {
+                    self.metrics.wait_seconds.observe(now.since(run.0), run.1);
+                }
+                run = (accepted_at, 0);
+            }
+            run.1 += 1;
+        }
+        if run.1 > 0 {
+            self.metrics.wait_seconds.observe(now.since(run.0), run.1);
+        }
+    }
+}
+
+impl Transform for DeliverStage {
+    type In = Turn;
+    type Out = Closing;
+    type Info = DeliverInfo;
+
+    async fn started(&mut self, me: &StageRef<DeliverInfo>) -> Result<(), Reason> {
+        self.me = Some(me.clone());
+        Ok(())
+    }
+
+    async fn handle_subscribe(
+        &mut self,
+        side: Side,
+        subscription: SubscriptionId,
+        _terms: &Subscribe,
+        out: &mut Emitter<'_, Closing>,
+    ) -> Result<Mode, Reason> {
+        if side == Side::Consumer {
+            return Ok(Mode::Automatic);
+        }
+        self.upstream = Some(subscription);
+        self.ask(out);
+        Ok(Mode::Manual)
+    }
+
+    async fn handle_events(
+        &mut self,
+        turns: Vec<Turn>,
+        _from: SubscriptionId,
+        out: &mut Emitter<'_, Closing>,
+    ) -> Result<(), Reason> {
+        self.slots.take(turns.len());
+        let now = self.clock.now();
+        self.observe_waits(&turns, now);
+        for (rule, claim, messages) in self.group(turns) {
+            self.hand_over(rule, claim, messages, now);
+        }
+        self.ask(out);
+        Ok(())
+    }
+
+    async fn handle_info(
+        &mut self,
+        info: DeliverInfo,
+        out: &mut Emitter<'_, Closing>,
+    ) -> Result<(), Reason> {
+        match info {
+            DeliverInfo::Fate(flight, fate) => self.outcomes(flight, &fate, out),
+            DeliverInfo::Freed => {}
+            DeliverInfo::Close(closings) => {
+                for closing in closings {
+                    out.emit(closing);
+                }
+            }
+            DeliverInfo::Acknowledge { topic, ids, answers } => {
+                for (number, id) in ids.into_iter().enumerate() {
+                    let ticket = Ticket { number, answers: answers.clone() };
+                    out.emit(Closing::acknowledged(id, topic.clone(), ticket));
+                }
+            }
+        }
+        self.ask(out);
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! Building a node: the stages, wired and started.
+
+use super::handle::{Node, Shared};
+use super::tend;
+use crate::deliver::DeliverStage;
+use crate::metrics::Metrics;
+use crate::settle::SettleStage;
+use crate::source::{Held, Limits, SourceInfo, SourceStage, clerk};
+use crate::target::{Target, Targets};
+use crate::{Retry, Rules, To};
+use roundsman::Subscribe;
+use roundsman::stage::{consumer, producer, transform};
+use roundsman_store::{Bounds, Clock, Store, StoreError, SystemClock};
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// What a node runs by.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Demand.
+    pub dispatch: Dispatch,
+    /// How much is taken in.
+    pub bounds: Bounds,
+    /// How failures are tried again.
+    pub retry: Retry,
+    /// What goes where.
+    pub rules: Rules,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            dispatch: Dispatch::default(),
+            bounds: Bounds::NONE,
+            retry: Retry::default(),
+            rules: Rules::default(),
+        }
+    }
+}
+
+/// Demand of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    /// Messages in flight at most.
+    pub max_in_flight: usize,
+    /// Payload bytes in flight at most; one message always goes.
+    pub max_bytes: usize,
+    /// Messages of one key in flight at most, at every level of its path.
+    pub per_key: usize,
+}
+
+impl Default for Dispatch {
+    fn default() -> Self {
+        Self { max_in_flight: 1000, max_bytes: 64 << 20, per_key: 100 }
+    }
+}
+
+/// Builds a [`Node`].
+pub struct NodeBuilder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    targets: Targets,
+}
+
+impl NodeBuilder {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        let (settings, targets) = (Settings::default(), Targets::default());
+        Self { store, clock: Arc::new(SystemClock), settings, targets }
+    }
+
+    /// With these settings in place of the defaults.
+    #[must_use]
+    pub fn settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// With this target for what `to` names.
+    #[must_use]
+    pub fn target(mut self, to: To, target: Arc<dyn Target>) -> Self {
+        self.targets.add(to, target);
+        self
+    }
+
+    /// With this clock; it has to be the one that the store goes by.
+    #[must_use]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Starts the stages on the current tokio runtime.
+    ///
+    /// # Errors
+    /// The store's hints were taken already: one node for each opening of a store.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(self) -> Result<Node, StoreError> {
+        let hints = self.store.hints().ok_or_else(|| {
+            StoreError::Unusable("another node runs on this opening of the store".to_owned())
+        })?;
+        let Self { store, clock, settings, targets } = self;
+        let metrics = Arc::new(Metrics::default());
+        let (errands, errand_list) = mpsc::unbounded_channel();
+        let (held, resting) = watch::channel(Held::default());
+        let limits = Limits {
+            dispatch: settings.dispatch,
+            retry: settings.retry,
+            rules: settings.rules.clone(),
+        };
+        let source =
+            SourceStage::new(store.clone(), clock.clone(), limits, metrics.clone(), errands, held);
+        let source = producer(source).unbounded().spawn();
+        let policy = (settings.rules.clone(), settings.retry);
+        let most = settings.dispatch.max_in_flight.max(1);
+        let deliver = DeliverStage::new(targets, policy, clock.clone(), metrics.clone(), most);
+        let deliver = transform(deliver).spawn();
+        let settle = SettleStage {
+            store: store.clone(),
+            clock: clock.clone(),
+            source: source.stage.clone(),
+            metrics: metrics.clone(),
+        };
+        let at_once = most.max(SETTLE_AT_ONCE);
+        let settle = consumer(settle).merge(at_once).spawn();
+        let _ = source.stage.info(SourceInfo::Downstream(deliver.stage.clone()));
+        // What is out when the road is full: as much again may wait to be settled, no more.
+        let terms = Subscribe::default().max_demand(at_once * 2).min_demand(at_once);
+        settle.inlet.subscribe(&deliver.outlet, terms).map_err(unusable)?;
+        let terms = Subscribe::default().max_demand(most);
+        deliver.inlet.subscribe(&source.outlet, terms).map_err(unusable)?;
+        let tasks = vec![
+            tokio::spawn(clerk(store.clone(), errand_list, source.stage.clone())),
+            tokio::spawn(tend::hints(hints, source.stage.clone())),
+            tokio::spawn(tend::clock(source.stage.clone())),
+            tokio::spawn(tend::promote(store.clone(), source.stage.clone(), metrics.clone())),
+        ];
+        let stages = (source.stage, deliver.stage, settle.stage);
+        Ok(Node::new(Shared::new(store, settings, metrics, stages, resting, tasks)))
+    }
+}
+
+/// Outcomes of one commit, where so many wait.
+const SETTLE_AT_ONCE: usize = 2000;
+
+fn unusable(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unusable(format!("the stages could not be joined: {error}"))
+}
+
+impl std::fmt::Debug for NodeBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeBuilder")
+            .field("settings", &self.settings)
+            .field("targets", &self.targets)
+            .finish_non_exhaustive()
+    }
+}

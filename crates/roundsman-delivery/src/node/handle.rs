@@ -1,0 +1,254 @@
+//! The handle of a running engine.
+
+use super::builder::{NodeBuilder, Settings};
+use crate::deliver::DeliverInfo;
+use crate::metrics::{Metrics, Snapshot, StageSnapshot};
+use crate::source::{Held, SourceInfo};
+use crate::{IntakeError, Rules};
+use parking_lot::RwLock;
+use roundsman::{Reason, StageRef};
+use roundsman_store::{
+    Draft, LaneId, MessageId, Receipt, Settled, Sighting, State, Store, StoreError,
+};
+use rustc_hash::FxHashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// The handle of a running engine; clones are the same node.
+#[derive(Clone)]
+pub struct Node(Arc<Shared>);
+
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) source: StageRef<SourceInfo>,
+    pub(super) held: watch::Receiver<Held>,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    deliver: StageRef<DeliverInfo>,
+    settle: StageRef<()>,
+    tasks: Vec<JoinHandle<()>>,
+    joined: RwLock<FxHashMap<Arc<str>, usize>>,
+    draining: AtomicBool,
+}
+
+type Stages = (StageRef<SourceInfo>, StageRef<DeliverInfo>, StageRef<()>);
+
+impl Shared {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        (source, deliver, settle): Stages,
+        held: watch::Receiver<Held>,
+        tasks: Vec<JoinHandle<()>>,
+    ) -> Self {
+        Self {
+            store,
+            source,
+            held,
+            settings,
+            metrics,
+            deliver,
+            settle,
+            tasks,
+            joined: RwLock::default(),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) async fn stop(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.source.stop(Reason::Shutdown);
+        self.deliver.stop(Reason::Shutdown);
+        self.settle.stop(Reason::Shutdown);
+        if let Err(error) = self.store.close().await {
+            tracing::warn!(%error, "the store did not close cleanly");
+        }
+    }
+}
+
+impl Node {
+    /// A node on this store, with every default.
+    #[must_use]
+    pub fn builder(store: Arc<dyn Store>) -> NodeBuilder {
+        NodeBuilder::new(store)
+    }
+
+    pub(super) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    /// Takes messages in: durable on return, as far as the store promises.
+    ///
+    /// # Errors
+    /// Draining, refused, or the store failed; see [`IntakeError`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, whether the messages were accepted is unknown.
+    pub async fn accept(&self, batch: Vec<Draft>) -> Result<Vec<Receipt>, IntakeError> {
+        if self.0.draining.load(Ordering::Relaxed) {
+            return Err(IntakeError::Draining);
+        }
+        let receipts = self.0.store.accept(batch, self.0.settings.bounds).await?;
+        let duplicates = receipts.iter().filter(|receipt| receipt.duplicate).count() as u64;
+        let taken = receipts.len() as u64 - duplicates;
+        self.0.metrics.accepted.fetch_add(taken, Ordering::Relaxed);
+        if duplicates > 0 {
+            self.0.metrics.duplicates.fetch_add(duplicates, Ordering::Relaxed);
+        }
+        Ok(receipts)
+    }
+
+    /// A client joined `topic`; `asks` says that it will acknowledge. Call after the join was
+    /// answered and the client is in the target's audience.
+    pub fn joined(&self, topic: &Arc<str>, asks: bool) {
+        *self.0.joined.write().entry(topic.clone()).or_default() += 1;
+        let _ = self.0.source.info(SourceInfo::Joined(topic.clone(), asks));
+    }
+
+    /// A client left `topic`, as it had joined it. Call after it is out of the target's audience.
+    pub fn left(&self, topic: &Arc<str>, asks: bool) {
+        let mut joined = self.0.joined.write();
+        if let Some(count) = joined.get_mut(topic) {
+            *count -= 1;
+            if *count == 0 {
+                joined.remove(topic);
+            }
+        }
+        drop(joined);
+        let _ = self.0.source.info(SourceInfo::Left(topic.clone(), asks));
+    }
+
+    /// Whether anybody has joined `topic`.
+    #[must_use]
+    pub fn is_joined(&self, topic: &str) -> bool {
+        self.0.joined.read().contains_key(topic)
+    }
+
+    /// A client acknowledges messages of `topic` by their ids. Done when that is durable.
+    /// Ids that are unknown, settled already, or not of this topic answer so and harm nothing.
+    ///
+    /// # Errors
+    /// The store failed; nothing is known of the ids then.
+    ///
+    /// # Cancel safety
+    /// Dropped, the acknowledgement goes on; only its answer is lost.
+    pub async fn acknowledge(
+        &self,
+        topic: &Arc<str>,
+        ids: Vec<Arc<str>>,
+    ) -> Result<Vec<Settled>, StoreError> {
+        let mut settled = vec![Settled::Unknown; ids.len()];
+        let mut awaited = ids.len();
+        let (answers, mut heard) = mpsc::unbounded_channel();
+        let told = DeliverInfo::Acknowledge { topic: topic.clone(), ids, answers };
+        self.0.deliver.info(told).map_err(|_| StoreError::Closed)?;
+        while awaited > 0 {
+            let (number, answer) = heard.recv().await.ok_or(StoreError::Closed)?;
+            if let Some(place) = settled.get_mut(number) {
+                *place = answer;
+            }
+            awaited -= 1;
+        }
+        Ok(settled)
+    }
+
+    /// One message by its id.
+    ///
+    /// # Errors
+    /// The store failed, or cannot look one up.
+    pub async fn find(&self, id: &str) -> Result<Option<Sighting>, StoreError> {
+        let Some(mut sighting) = self.0.store.find(id).await? else { return Ok(None) };
+        if sighting.state == State::Ready
+            && let Some((lane, seq)) = sighting.place
+            && self.is_out(lane, seq).await
+        {
+            sighting.state = State::InFlight;
+        }
+        Ok(Some(sighting))
+    }
+
+    async fn is_out(&self, lane: LaneId, seq: u64) -> bool {
+        let (answer, heard) = oneshot::channel();
+        let asked = self.0.source.info(SourceInfo::IsOut(lane, seq, answer)).is_ok();
+        asked && heard.await.unwrap_or(false)
+    }
+
+    /// What it holds, all at once.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let counts = self.0.store.counts().await?;
+        let (answer, heard) = oneshot::channel();
+        let asked = self.0.source.info(SourceInfo::Busiest(10, answer)).is_ok();
+        let busiest = if asked { heard.await.unwrap_or_default() } else { Vec::new() };
+        let metrics = &self.0.metrics;
+        Ok(Snapshot {
+            backlog: counts.backlog,
+            in_flight: metrics.in_flight.load(Ordering::Relaxed),
+            unacknowledged: metrics.unacknowledged.load(Ordering::Relaxed),
+            held: counts.held,
+            scheduled: counts.scheduled,
+            dead: counts.dead,
+            stages: self.stages(),
+            busiest,
+        })
+    }
+
+    fn stages(&self) -> Vec<StageSnapshot> {
+        let snapshot = |stage, counts: roundsman::Counts| StageSnapshot {
+            stage,
+            demand: counts.demand as u64,
+            buffered: (counts.buffered + counts.waiting) as u64,
+        };
+        vec![
+            snapshot("source", self.0.source.counts()),
+            snapshot("deliver", self.0.deliver.counts()),
+            snapshot("settle", self.0.settle.counts()),
+        ]
+    }
+
+    /// What it counted so far.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// The rules it delivers by.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.0.settings.rules.clone()
+    }
+
+    /// Whether it can take messages in: the store answers, and it is not draining.
+    pub async fn is_ready(&self) -> bool {
+        !self.0.draining.load(Ordering::Relaxed) && self.0.store.counts().await.is_ok()
+    }
+
+    /// Refuses what comes in from now on; what is in flight goes on.
+    pub fn stop_intake(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads back an id as this node's store writes it.
+    #[must_use]
+    pub fn parse_id(&self, id: &str) -> MessageId {
+        MessageId::parse(id, self.0.store.salt())
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,180 @@
+//! Settle: the consumer that writes outcomes back to the store, many in one commit.
+
+use crate::metrics::Metrics;
+use crate::source::{Ending, SourceInfo, Told};
+use roundsman::{Asker, Consumer, Reason, StageRef, SubscriptionId};
+use roundsman_store::{
+    ClaimId, Clock, LaneId, Outcome, Place, Settled, Settlement, Store, StoreError, Timestamp,
+    Which,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// One outcome on its way to the store.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) settlement: Settlement,
+    /// Whoever waits for it to be durable.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+/// Tells one of several answers, by its number.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub(crate) number: usize,
+    pub(crate) answers: mpsc::UnboundedSender<(usize, Settled)>,
+}
+
+impl Closing {
+    /// The outcome of one attempt.
+    pub(crate) fn at(
+        lane: LaneId,
+        seq: u64,
+        attempt: u32,
+        claim: Option<ClaimId>,
+        outcome: Outcome,
+    ) -> Self {
+        let which = Which::At { lane, seq, attempt };
+        Self { settlement: Settlement { which, claim, outcome }, ticket: None }
+    }
+
+    /// An acknowledgement by a client.
+    pub(crate) fn acknowledged(id: Arc<str>, topic: Arc<str>, ticket: Ticket) -> Self {
+        let which = Which::Id { id, topic };
+        let settlement = Settlement { which, claim: None, outcome: Outcome::Delivered };
+        Self { settlement, ticket: Some(ticket) }
+    }
+
+    fn ending(&self, now: Timestamp) -> Ending {
+        match &self.settlement.outcome {
+            Outcome::Sent => Ending::Unacknowledged,
+            Outcome::Released => Ending::Back,
+            Outcome::Retry { at, place: Place::Keep, .. } if *at > now => Ending::Blocked,
+            Outcome::Retry { place: Place::Keep, .. } => Ending::Back,
+            _ => Ending::Gone,
+        }
+    }
+}
+
+/// The stage.
+pub(crate) struct SettleStage {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) source: StageRef<SourceInfo>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// How long settling waits before it tries the store again; doubles up to the second.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(1000));
+
+impl Consumer for SettleStage {
+    type Event = Closing;
+    type Info = ();
+
+    async fn handle_events(
+        &mut self,
+        events: Vec<Closing>,
+        _from: SubscriptionId,
+        _out: &mut Asker<'_>,
+    ) -> Result<(), Reason> {
+        let now = self.clock.now();
+        let endings: Vec<Ending> = events.iter().map(|closing| closing.ending(now)).collect();
+        let (batch, tickets): (Vec<Settlement>, Vec<Option<Ticket>>) =
+            events.into_iter().map(|closing| (closing.settlement, closing.ticket)).unzip();
+        let answers = self.write(&batch).await?;
+        self.count(&batch, &answers);
+        for (ticket, answer) in tickets.into_iter().zip(&answers) {
+            if let Some(ticket) = ticket {
+                // Whoever asked may be gone; the answer was for them alone.
+                let _ = ticket.answers.send((ticket.number, *answer));
+            }
+        }
+        let told = batch
+            .iter()
+            .zip(&answers)
+            .zip(endings)
+            .filter_map(|((settlement, answer), ending)| told(settlement, *answer, ending))
+            .collect();
+        let _ = self.source.info(SourceInfo::Settled(told));
+        Ok(())
+    }
+}
+
+impl SettleStage {
+    /// Writes until it is written: what was delivered must not be forgotten because the store was
+    /// away. Meanwhile nothing more is asked for, and the road comes to rest by itself.
+    async fn write(&self, batch: &[Settlement]) -> Result<Vec<Settled>, Reason> {
+        let mut pause = PAUSE.0;
+        loop {
+            match self.store.settle(batch.to_vec()).await {
+                Ok(answers) => return Ok(answers),
+                Err(error @ (StoreError::Unavailable(_) | StoreError::Full(_))) => {
+                    tracing::warn!(%error, "outcomes wait for the store");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE.1);
+                }
+                Err(error) => return Err(Reason::failed(error)),
+            }
+        }
+    }
+
+    fn count(&self, batch: &[Settlement], answers: &[Settled]) {
+        let now = self.clock.now();
+        let mut delivered = 0;
+        // Messages of one batch were mostly accepted together: one observation for all of them.
+        let mut run = (Timestamp::default(), 0);
+        for (settlement, answer) in batch.iter().zip(answers) {
+            let Settled::Done { accepted_at, .. } = answer else { continue };
+            match &settlement.outcome {
+                Outcome::Delivered => {
+                    delivered += 1;
+                    if run.0 != *accepted_at {
+                        self.observe(run, now);
+                        run = (*accepted_at, 0);
+                    }
+                    run.1 += 1;
+                }
+                Outcome::Retry { .. } => add(&self.metrics.failed),
+                Outcome::Dead { failure, .. } => {
+                    add(&self.metrics.dead);
+                    if failure.is_some() {
+                        add(&self.metrics.failed);
+                    }
+                }
+                Outcome::Expired => add(&self.metrics.expired),
+                Outcome::Dropped => add(&self.metrics.dropped),
+                Outcome::Sent | Outcome::Released => {}
+            }
+        }
+        self.observe(run, now);
+        self.metrics.delivered.fetch_add(delivered, Ordering::Relaxed);
+    }
+
+    fn observe(&self, (accepted_at, times): (Timestamp, u64), now: Timestamp) {
+        if times > 0 {
+            self.metrics.delivery_seconds.observe(now.since(accepted_at), times);
+        }
+    }
+}
+
+fn add(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// What the source is told of one answer.
+fn told(settlement: &Settlement, answer: Settled, ending: Ending) -> Option<Told> {
+    match (answer, &settlement.which) {
+        (Settled::Done { lane, seq, .. }, Which::At { attempt, .. }) => {
+            Some(Told { lane, seq, attempt: Some(*attempt), ending })
+        }
+        (Settled::Done { lane, seq, .. }, Which::Id { .. }) => {
+            Some(Told { lane, seq, attempt: None, ending })
+        }
+        (Settled::Stale | Settled::Unknown, Which::At { lane, seq, attempt }) => {
+            Some(Told { lane: *lane, seq: *seq, attempt: Some(*attempt), ending: Ending::Gone })
+        }
+        (Settled::Stale | Settled::Unknown, Which::Id { .. }) => None,
+    }
+}

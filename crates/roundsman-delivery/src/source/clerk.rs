@@ -1,0 +1,90 @@
+//! The clerk: carries out what the source asks of lanes at the store, blocks and releases, in order.
+//!
+//! The order is what keeps a join from being lost: a lane that was blocked because nobody was
+//! there, and released by a join a moment later, must not end up blocked.
+
+use super::stage::SourceInfo;
+use futures_util::future::join_all;
+use roundsman::StageRef;
+use roundsman_store::{Block, LaneId, Release, Store, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What the clerk is asked to do.
+#[derive(Debug)]
+pub(crate) enum Errand {
+    /// Nobody is there for these lanes.
+    Block(Vec<LaneId>),
+    /// Somebody joined this topic.
+    Release(Arc<str>),
+}
+
+/// How long the clerk waits before it tries the store again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Carries out errands until there is nobody left to send any.
+pub(crate) async fn clerk(
+    store: Arc<dyn Store>,
+    mut errands: mpsc::UnboundedReceiver<Errand>,
+    source: StageRef<SourceInfo>,
+) {
+    let mut waiting = Vec::new();
+    while errands.recv_many(&mut waiting, 1024).await > 0 {
+        let mut blocks = Vec::new();
+        let mut topics: Vec<Arc<str>> = Vec::new();
+        for errand in waiting.drain(..) {
+            match errand {
+                Errand::Block(lanes) => {
+                    release(&store, &mut topics, &source).await;
+                    blocks.extend(lanes);
+                }
+                Errand::Release(topic) => {
+                    block(&store, &mut blocks).await;
+                    topics.push(topic);
+                }
+            }
+        }
+        block(&store, &mut blocks).await;
+        release(&store, &mut topics, &source).await;
+    }
+}
+
+async fn block(store: &Arc<dyn Store>, lanes: &mut Vec<LaneId>) {
+    if lanes.is_empty() {
+        return;
+    }
+    lanes.sort_unstable();
+    lanes.dedup();
+    let batch: Vec<_> = lanes.drain(..).map(|lane| (lane, Block::Absent)).collect();
+    until_done(|| store.block(batch.clone())).await;
+}
+
+async fn release(
+    store: &Arc<dyn Store>,
+    topics: &mut Vec<Arc<str>>,
+    source: &StageRef<SourceInfo>,
+) {
+    let batch = std::mem::take(topics);
+    let released = join_all(batch.into_iter().map(|topic| async move {
+        until_done(|| store.release(Release::Topic(topic.clone()))).await
+    }));
+    for lanes in released.await.into_iter().flatten() {
+        if !lanes.is_empty() && source.info(SourceInfo::Lanes(lanes)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Tries until the store has done it; `None` once it is closed or cannot be used any more.
+async fn until_done<'a, T>(mut call: impl FnMut() -> roundsman_store::Answer<'a, T>) -> Option<T> {
+    loop {
+        match call().await {
+            Ok(done) => return Some(done),
+            Err(StoreError::Unavailable(_) | StoreError::Full(_)) => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(_) => return None,
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! The resident lanes of a node: told what happened, asked what to do. Pure.
+
+use super::audience::Audience;
+use super::keys::Keys;
+use super::lane::{Ending, Out, OutState, Resident, Told};
+use crate::metrics::Metrics;
+use crate::rule::{Offline, Order, Rule, Rules, To};
+use crate::settle::Closing;
+use crate::{Dispatch, Retry};
+use roundsman_store::{Ask, Fetched, Fresh, History, Lane, LaneId, Record, Timestamp};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What the lanes go by.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) dispatch: Dispatch,
+    pub(crate) retry: Retry,
+    pub(crate) rules: Rules,
+}
+
+impl Limits {
+    /// Records of one lane that are read ahead.
+    pub(crate) const QUEUE: usize = 128;
+    /// Payload bytes of one lane that are read at once.
+    pub(crate) const QUEUE_BYTES: usize = 256 << 10;
+    /// Lanes that are resident before walking pauses.
+    pub(crate) const RESIDENT: usize = 8192;
+
+    /// Records that are read ahead, over all lanes.
+    pub(crate) fn read_ahead(&self) -> usize {
+        self.dispatch.max_in_flight.saturating_mul(4).max(Self::QUEUE)
+    }
+}
+
+/// What the lanes want done, collected until it is taken.
+#[derive(Debug, Default)]
+pub(crate) struct Wants {
+    /// Lanes that have room and more in the store; see [`Lanes::asks`].
+    pub(crate) fetch: FxHashSet<LaneId>,
+    /// Lanes that nobody is there for.
+    pub(crate) block: Vec<LaneId>,
+    /// Ends that are the source's own to tell: expired, not acknowledged in time.
+    pub(crate) close: Vec<Closing>,
+    /// A lane was passed over because too many were resident.
+    pub(crate) walk: bool,
+}
+
+/// The resident lanes.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    pub(super) limits: Limits,
+    pub(super) lanes: FxHashMap<LaneId, Resident>,
+    pub(super) ring: VecDeque<LaneId>,
+    pub(super) keys: Keys,
+    pub(super) audience: Audience,
+    pub(super) wants: Wants,
+    pub(super) metrics: Arc<Metrics>,
+    /// Lanes with something unacknowledged.
+    pub(super) acking: FxHashSet<LaneId>,
+    pub(super) flying: usize,
+    pub(super) flying_bytes: usize,
+    pub(super) unacknowledged: usize,
+    pub(super) queued: usize,
+    pub(super) queued_bytes: usize,
+    /// The last generation given to a lane's cursor.
+    generation: u32,
+    /// A message that must go alone waits for everything else to land, or flies.
+    pub(super) alone: Option<LaneId>,
+}
+
+impl Lanes {
+    pub(crate) fn new(limits: Limits, metrics: Arc<Metrics>) -> Self {
+        Self {
+            keys: Keys::new(limits.dispatch.per_key),
+            limits,
+            lanes: FxHashMap::default(),
+            ring: VecDeque::new(),
+            audience: Audience::default(),
+            wants: Wants::default(),
+            metrics,
+            acking: FxHashSet::default(),
+            flying: 0,
+            flying_bytes: 0,
+            unacknowledged: 0,
+            queued: 0,
+            queued_bytes: 0,
+            generation: 0,
+            alone: None,
+        }
+    }
+
+    /// Records that were just committed. One that follows what its lane has read goes straight to
+    /// the lane; any other only says that there is more to read.
+    pub(crate) fn fresh(&mut self, batch: Vec<Fresh>) {
+        for Fresh { previous, record } in batch {
+            let id = record.lane.id;
+            if !self.lanes.contains_key(&id) && !self.admit(&record.lane) {
+                continue;
+            }
+            let full = self.read_ahead_room() == 0;
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            lane.idle = false;
+            let follows = previous.is_some_and(|previous| previous <= lane.cursor);
+            let steady = !lane.more && !lane.fetching && lane.back_to.is_none() && !lane.blocked;
+            if follows && steady && !full && lane.queue.len() < Limits::QUEUE {
+                lane.cursor = record.seq;
+                self.queued += 1;
+                self.queued_bytes += record.payload.len();
+                lane.queue.push_back(record);
+            } else {
+                lane.has_more();
+            }
+            if !lane.listed {
+                self.poke(id);
+            }
+        }
+    }
+
+    /// A lane that has something to do: found on a walk, released, or hinted at.
+    pub(crate) fn visit(&mut self, lane: &Arc<Lane>) {
+        if !self.lanes.contains_key(&lane.id) && !self.admit(lane) {
+            return;
+        }
+        if let Some(resident) = self.lanes.get_mut(&lane.id) {
+            resident.idle = false;
+            resident.blocked = false;
+            resident.has_more();
+            self.poke(lane.id);
+        }
+    }
+
+    /// Makes a lane resident, where somebody is there for it and there is room.
+    fn admit(&mut self, lane: &Arc<Lane>) -> bool {
+        let Some((rule, found)) = self.limits.rules.find(&lane.topic) else { return false };
+        if needs_audience(found) && !self.audience.is_there(&lane.topic) {
+            self.wants.block.push(lane.id);
+            return false;
+        }
+        if self.lanes.len() >= Limits::RESIDENT {
+            self.wants.walk = true;
+            return false;
+        }
+        let levels = self.keys.open(&lane.key);
+        self.audience.add_lane(&lane.topic, lane.id);
+        self.generation = self.generation.wrapping_add(1);
+        let resident = Resident::new(lane.clone(), rule, levels, self.generation);
+        self.lanes.insert(lane.id, resident);
+        true
+    }
+
+    /// Records that may still be read ahead; none once the bytes in flight would be used up.
+    fn read_ahead_room(&self) -> usize {
+        if self.queued_bytes >= self.limits.dispatch.max_bytes && self.queued > 0 {
+            return 0;
+        }
+        self.limits.read_ahead().saturating_sub(self.queued)
+    }
+
+    /// What to fetch, at most `lanes` lanes: each with its cursor's generation.
+    pub(crate) fn asks(&mut self, lanes: usize) -> Vec<(Ask, u32)> {
+        let room = self.read_ahead_room();
+        if self.wants.fetch.is_empty() || room == 0 {
+            return Vec::new();
+        }
+        let chosen: Vec<_> = self.wants.fetch.iter().copied().take(lanes.min(room)).collect();
+        let share = (room / chosen.len().max(1)).clamp(1, Limits::QUEUE);
+        let mut asks = Vec::with_capacity(chosen.len());
+        for id in chosen {
+            self.wants.fetch.remove(&id);
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            if lane.fetching || !lane.more || lane.back_to.is_some() {
+                continue;
+            }
+            lane.fetching = true;
+            let limit = share.min(Limits::QUEUE.saturating_sub(lane.queue.len()).max(1));
+            let ask = Ask { lane: id, after: lane.cursor, limit, max_bytes: Limits::QUEUE_BYTES };
+            asks.push((ask, lane.generation));
+        }
+        asks
+    }
+
+    /// What was fetched for an ask of `generation`.
+    pub(crate) fn fetched(&mut self, fetched: Fetched, generation: u32) {
+        let Some(lane) = self.lanes.get_mut(&fetched.lane) else { return };
+        if lane.generation != generation || !lane.fetching {
+            return;
+        }
+        lane.more = fetched.more || lane.missed;
+        (lane.fetching, lane.missed) = (false, false);
+        for record in fetched.records {
+            lane.cursor = lane.cursor.max(record.seq);
+            if lane.is_due(record.seq) {
+                self.queued += 1;
+                self.queued_bytes += record.payload.len();
+                lane.queue.push_back(record);
+            }
+        }
+        self.poke(fetched.lane);
+    }
+
+    /// A fetch failed; the lanes ask again.
+    pub(crate) fn fetch_failed(&mut self, asks: &[(Ask, u32)]) {
+        for (ask, generation) in asks {
+            if let Some(lane) = self.lanes.get_mut(&ask.lane)
+                && lane.generation == *generation
+            {
+                lane.fetching = false;
+                self.wants.fetch.insert(ask.lane);
+            }
+        }
+    }
+
+    /// A message was settled.
+    pub(crate) fn settled(&mut self, told: Told, now: Timestamp) {
+        let mut woken = Vec::new();
+        let Some(lane) = self.lanes.get_mut(&told.lane) else { return };
+        lane.idle = false;
+        let known = lane.out.get(&told.seq).map(|out| out.attempt);
+        let is_old = known.is_some() && told.attempt.is_some() && told.attempt != known;
+        if is_old && told.ending != Ending::Gone {
+            return;
+        }
+        if let Some(bytes) = lane.strike(told.seq) {
+            self.queued -= 1;
+            self.queued_bytes -= bytes;
+        }
+        match told.ending {
+            Ending::Back => lane.go_back(told.seq),
+            Ending::Blocked => {
+                lane.blocked = true;
+                lane.go_back(told.seq);
+            }
+            Ending::Gone | Ending::Unacknowledged => {}
+        }
+        if let Some(out) = lane.out.remove(&told.seq) {
+            self.landed(told, out, now, &mut woken);
+        }
+        self.metrics.unacknowledged.store(self.unacknowledged as u64, Ordering::Relaxed);
+        self.metrics.in_flight.store(self.flying as u64, Ordering::Relaxed);
+        self.poke(told.lane);
+        for lane in woken {
+            self.unpark(lane);
+        }
+    }
+
+    /// Books what was out as back, or as waiting for its acknowledgement.
+    fn landed(&mut self, told: Told, mut out: Out, now: Timestamp, woken: &mut Vec<LaneId>) {
+        let Some(lane) = self.lanes.get_mut(&told.lane) else { return };
+        if out.state == OutState::Flying {
+            lane.flying -= 1;
+            self.flying -= 1;
+            self.flying_bytes -= out.bytes;
+            self.keys.land(&lane.levels, woken);
+            if self.alone == Some(told.lane) && self.flying == 0 {
+                self.alone = None;
+            }
+        }
+        let was_waiting = matches!(out.state, OutState::Unacknowledged { .. });
+        if was_waiting && told.ending == Ending::Back {
+            lane.out.insert(told.seq, out);
+            return;
+        }
+        if told.ending == Ending::Unacknowledged && !was_waiting {
+            out.state = OutState::Unacknowledged { since: now, again: false };
+            lane.out.insert(told.seq, out);
+            self.unacknowledged += 1;
+            self.acking.insert(told.lane);
+            return;
+        }
+        self.unacknowledged -= usize::from(was_waiting);
+        let topic = lane.lane.topic.clone();
+        self.audience.remove_out(&topic, 1);
+        if self.audience.get(&topic).is_some_and(|topic| topic.lanes.len() > 1) {
+            // Another lane of the topic may have waited for room in the window.
+            for other in self.audience.lanes_of(&topic) {
+                self.poke(other);
+            }
+        }
+    }
+
+    fn unpark(&mut self, id: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.listed = false;
+            self.poke(id);
+        }
+    }
+
+    /// A client joined.
+    pub(crate) fn joined(&mut self, topic: &Arc<str>, asks: bool) {
+        self.audience.join(topic, asks);
+        for id in self.audience.lanes_of(topic) {
+            if let Some(lane) = self.lanes.get_mut(&id) {
+                lane.fenced = lane.flying > 0;
+                if asks {
+                    lane.come_again();
+                }
+            }
+            self.poke(id);
+        }
+    }
+
+    /// A client left.
+    pub(crate) fn left(&mut self, topic: &Arc<str>, asks: bool) {
+        let lanes = self.audience.lanes_of(topic);
+        self.audience.leave(topic, asks);
+        for id in lanes {
+            self.poke(id);
+        }
+    }
+
+    /// Looks at a lane after something happened to it, and wants what it needs next.
+    pub(super) fn poke(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(rule) = self.limits.rules.get(lane.rule) else { return };
+        if lane.flying == 0 {
+            lane.fenced = false;
+            if lane.blocked {
+                return self.evict(id);
+            }
+        }
+        if needs_audience(rule) && !self.audience.is_there(&lane.lane.topic) {
+            if lane.flying == 0 {
+                if !lane.is_done() {
+                    self.wants.block.push(id);
+                }
+                self.evict(id);
+            }
+            return;
+        }
+        if lane.back_to.is_some() && (lane.flying == 0 || rule.order == Order::None) {
+            self.generation = self.generation.wrapping_add(1);
+            let (count, bytes) = lane.rewind(self.generation);
+            self.queued -= count;
+            self.queued_bytes -= bytes;
+        }
+        if !lane.queue.is_empty() && !lane.listed && lane.back_to.is_none() && !lane.fenced {
+            lane.listed = true;
+            self.ring.push_back(id);
+        }
+        if lane.more
+            && !lane.fetching
+            && lane.back_to.is_none()
+            && lane.queue.len() <= Limits::QUEUE / 2
+        {
+            self.wants.fetch.insert(id);
+        }
+    }
+
+    /// Forgets a lane: what it knows is in the store.
+    fn evict(&mut self, id: LaneId) {
+        let Some(mut lane) = self.lanes.remove(&id) else { return };
+        let (count, bytes) = lane.forget_queue();
+        self.queued -= count;
+        self.queued_bytes -= bytes;
+        let waiting = lane
+            .out
+            .values()
+            .filter(|out| matches!(out.state, OutState::Unacknowledged { .. }))
+            .count();
+        self.unacknowledged -= waiting;
+        self.audience.remove_out(&lane.lane.topic, lane.out.len());
+        self.audience.remove_lane(&lane.lane.topic, id);
+        self.keys.close(&lane.levels);
+        self.acking.remove(&id);
+        self.wants.fetch.remove(&id);
+        if self.alone == Some(id) {
+            self.alone = None;
+        }
+    }
+
+    /// Forgets the lanes that have had nothing to do since the last sweep.
+    pub(crate) fn sweep(&mut self) {
+        let mut done = Vec::new();
+        for (id, lane) in &mut self.lanes {
+            if lane.is_done() && !lane.listed {
+                if lane.idle {
+                    done.push(*id);
+                }
+                lane.idle = true;
+            }
+        }
+        for id in done {
+            self.evict(id);
+        }
+    }
+
+    pub(crate) fn wants(&mut self) -> &mut Wants {
+        &mut self.wants
+    }
+
+    pub(crate) fn has_asks(&self) -> bool {
+        !self.wants.fetch.is_empty()
+    }
+
+    pub(crate) fn resident(&self) -> usize {
+        self.lanes.len()
+    }
+
+    pub(crate) fn queued(&self) -> usize {
+        self.queued
+    }
+
+    pub(crate) fn flying(&self) -> usize {
+        self.flying
+    }
+
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.unacknowledged
+    }
+
+    /// Where a message is, as far as this node knows: whether it is out.
+    pub(crate) fn is_out(&self, id: LaneId, seq: u64) -> bool {
+        self.lanes.get(&id).is_some_and(|lane| lane.out.contains_key(&seq))
+    }
+
+    /// The keys with most in flight, busiest first, with what waits of them in memory.
+    pub(crate) fn busiest(&self, count: usize) -> Vec<(String, u64, u64)> {
+        let mut waiting: FxHashMap<&str, u64> = FxHashMap::default();
+        for lane in self.lanes.values() {
+            *waiting.entry(lane.lane.key.as_str()).or_default() += lane.queue.len() as u64;
+        }
+        let busy = self.keys.busiest(count).into_iter();
+        busy.map(|(name, flying)| {
+            let waits = waiting.get(name.as_str()).copied().unwrap_or(0);
+            (name, flying, waits)
+        })
+        .collect()
+    }
+}
+
+/// Whether a rule holds messages until somebody is there.
+pub(super) fn needs_audience(rule: &Rule) -> bool {
+    rule.to == To::Channel && rule.offline == Offline::Hold
+}
+
+/// What is kept of a record while it is out.
+pub(super) fn history_of(record: &Record) -> Option<Box<History>> {
+    record.history.clone()
+}

@@ -1,0 +1,176 @@
+//! Picking: whose turn it is. Round robin over the lanes, within every bound. Pure.
+
+use super::lane::{Out, OutState};
+use super::lanes::{Lanes, history_of, needs_audience};
+use crate::rule::{Ack, Rule, To};
+use crate::settle::Closing;
+use crate::target::Message;
+use roundsman_store::{LaneId, Outcome, Record, Timestamp};
+use std::sync::atomic::Ordering;
+
+/// What was picked, in the order of turns.
+#[derive(Debug, Default)]
+pub(crate) struct Picked {
+    /// Each message with the number of its rule.
+    pub(crate) messages: Vec<(Message, usize)>,
+    /// The one message goes alone.
+    pub(crate) alone: bool,
+}
+
+/// Messages of one lane in a row, before the next lane has its turn.
+const BURST: usize = 8;
+
+impl Lanes {
+    /// Picks up to `demand` messages.
+    pub(crate) fn pick(&mut self, demand: usize, now: Timestamp) -> Picked {
+        let mut picked = Picked::default();
+        if self.alone.is_some() && self.flying > 0 {
+            return picked;
+        }
+        let mut rounds = self.ring.len();
+        while picked.messages.len() < demand && rounds > 0 && !picked.alone {
+            let Some(id) = self.ring.pop_front() else { break };
+            rounds -= 1;
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            lane.listed = false;
+            let left = demand - picked.messages.len();
+            if self.turn(id, left.min(BURST), now, &mut picked) {
+                rounds += 1;
+            }
+            if self.alone.is_some() && !picked.alone {
+                break;
+            }
+        }
+        self.metrics.in_flight.store(self.flying as u64, Ordering::Relaxed);
+        picked
+    }
+
+    /// Gives a lane its turn; whether it took one and may have another in this pick.
+    fn turn(&mut self, id: LaneId, most: usize, now: Timestamp, picked: &mut Picked) -> bool {
+        let Some(room) = self.room(id, most) else { return false };
+        let mut taken = 0;
+        while taken < room {
+            let Some(lane) = self.lanes.get_mut(&id) else { break };
+            let Some(record) = lane.queue.front() else { break };
+            if !lane.is_due(record.seq) {
+                self.pop(id);
+                continue;
+            }
+            if record.is_expired(now) {
+                self.expire(id);
+                continue;
+            }
+            let bytes = record.payload.len();
+            if self.flying > 0 && self.flying_bytes + bytes > self.limits.dispatch.max_bytes {
+                break;
+            }
+            let alone = record.history.as_ref().is_some_and(|history| history.goes_alone());
+            if alone {
+                self.alone = Some(id);
+                if self.flying > 0 {
+                    // Everything else lands first; nothing new is picked until then.
+                    self.relist_first(id);
+                    return false;
+                }
+                picked.alone = true;
+            }
+            if let Some(record) = self.pop(id) {
+                picked.messages.push(self.take_off(id, record));
+                taken += 1;
+            }
+            if alone {
+                break;
+            }
+        }
+        self.poke(id);
+        taken > 0
+    }
+
+    /// How many messages a lane may have picked now; `None` where it has to wait, and then
+    /// whatever it waits for pokes it.
+    fn room(&mut self, id: LaneId, most: usize) -> Option<usize> {
+        let lane = self.lanes.get_mut(&id)?;
+        let rule = self.limits.rules.get(lane.rule)?;
+        if lane.back_to.is_some() || lane.fenced || lane.blocked || lane.queue.is_empty() {
+            return None;
+        }
+        let topic = self.audience.get(&lane.lane.topic);
+        if needs_audience(rule) && topic.is_none_or(|topic| topic.clients == 0) {
+            self.poke(id);
+            return None;
+        }
+        let asks = topic.is_some_and(|topic| asks(rule, topic.askers));
+        let out = topic.map_or(0, |topic| topic.out);
+        let comes_again =
+            lane.queue.front().is_some_and(|record| lane.out.contains_key(&record.seq));
+        let window = if asks && !comes_again { rule.ack_window.saturating_sub(out) } else { most };
+        if window == 0 {
+            return None;
+        }
+        let room = self.keys.room(&lane.levels, id);
+        if room == 0 {
+            lane.listed = true;
+            return None;
+        }
+        Some(most.min(window).min(room))
+    }
+
+    fn pop(&mut self, id: LaneId) -> Option<Record> {
+        let record = self.lanes.get_mut(&id)?.queue.pop_front()?;
+        self.queued -= 1;
+        self.queued_bytes -= record.payload.len();
+        Some(record)
+    }
+
+    fn relist_first(&mut self, id: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.listed = true;
+            self.ring.push_front(id);
+        }
+    }
+
+    /// Its time is over before its turn came: told to the store, skipped here.
+    fn expire(&mut self, id: LaneId) {
+        let Some(record) = self.pop(id) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let attempt = record.next_attempt();
+        let out =
+            Out { attempt, bytes: record.payload.len(), history: None, state: OutState::Closing };
+        if lane.out.insert(record.seq, out).is_none() {
+            self.audience.add_out(&lane.lane.topic, 1);
+        } else {
+            self.unacknowledged = self.unacknowledged.saturating_sub(1);
+        }
+        self.wants.close.push(Closing::at(id, record.seq, attempt, None, Outcome::Expired));
+    }
+
+    fn take_off(&mut self, id: LaneId, record: Record) -> (Message, usize) {
+        let bytes = record.payload.len();
+        self.flying += 1;
+        self.flying_bytes += bytes;
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            // Its lane is resident as long as it has a queue; said for completeness.
+            return (Message { attempt: record.next_attempt(), record, again: false }, 0);
+        };
+        self.keys.take_off(&lane.levels, 1);
+        lane.flying += 1;
+        lane.idle = false;
+        let mut attempt = record.next_attempt();
+        let mut again = false;
+        let history = history_of(&record);
+        if let Some(before) = lane.out.get(&record.seq) {
+            attempt = attempt.max(before.attempt.saturating_add(1));
+            again = true;
+            self.unacknowledged -= 1;
+        } else {
+            self.audience.add_out(&lane.lane.topic, 1);
+        }
+        lane.out.insert(record.seq, Out { attempt, bytes, history, state: OutState::Flying });
+        (Message { record, attempt, again }, lane.rule)
+    }
+}
+
+/// Whether messages under `rule` wait for an acknowledgement while `askers` have joined.
+pub(super) fn asks(rule: &Rule, askers: u32) -> bool {
+    rule.to == To::Channel && (rule.ack == Ack::Client || askers > 0)
+}

@@ -1,0 +1,383 @@
+//! The source stage: the shell around [`Lanes`] that talks to the store.
+
+use super::clerk::Errand;
+use super::lane::Told;
+use super::lanes::{Lanes, Limits};
+use super::pick::Picked;
+use super::walk::Walk;
+use crate::deliver::{DeliverInfo, Turn};
+use crate::metrics::Metrics;
+use futures_util::task::noop_waker_ref;
+use roundsman::{Emitter, Producer, Reason, StageRef};
+use roundsman_store::{
+    Ask, Claim, ClaimId, Claimed, Clock, Fetched, Hint, Lane, LaneId, Store, StoreError,
+};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What the source is told.
+#[derive(Debug)]
+pub(crate) enum SourceInfo {
+    /// News from the store.
+    Hint(Hint),
+    /// These lanes have something to do.
+    Lanes(Vec<Arc<Lane>>),
+    /// Messages were settled.
+    Settled(Vec<Told>),
+    /// A client joined a topic, and whether it acknowledges.
+    Joined(Arc<str>, bool),
+    /// A client left a topic.
+    Left(Arc<str>, bool),
+    /// The store has written down a claim, or failed to.
+    Claimed(Picked, Result<ClaimId, StoreError>),
+    /// The store has answered a fetch.
+    Fetched(Vec<(Ask, u32)>, Result<Vec<Fetched>, StoreError>),
+    /// The store has answered a walk.
+    Walked(Result<Vec<Arc<Lane>>, StoreError>),
+    /// Time has passed: look for overdue acknowledgements and idle lanes.
+    Tick,
+    /// Every so often: walk a lap although nothing says so.
+    Lap,
+    /// Where the source tells the ends that are its own to tell.
+    Downstream(StageRef<DeliverInfo>),
+    /// Ask for nothing more.
+    Drain,
+    /// Whether a message is out.
+    IsOut(LaneId, u64, oneshot::Sender<bool>),
+    /// The busiest keys.
+    Busiest(usize, oneshot::Sender<Vec<(String, u64, u64)>>),
+}
+
+/// What the source holds, for whoever waits for it to come to rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) draining: bool,
+    pub(crate) flying: usize,
+    pub(crate) unacknowledged: usize,
+}
+
+/// The stage.
+pub(crate) struct SourceStage {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    lanes: Lanes,
+    walk: Walk,
+    errands: mpsc::UnboundedSender<Errand>,
+    held: watch::Sender<Held>,
+    downstream: Option<StageRef<DeliverInfo>>,
+    me: Option<StageRef<SourceInfo>>,
+    /// Asked for and not yet given.
+    demand: usize,
+    claiming: bool,
+    fetches: usize,
+    draining: bool,
+}
+
+/// Fetches under way at once.
+const FETCHES: usize = 2;
+/// Lanes in one fetch.
+const FETCH_LANES: usize = 256;
+/// How long the source waits before it calls a failed store again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl SourceStage {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        errands: mpsc::UnboundedSender<Errand>,
+        held: watch::Sender<Held>,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            lanes: Lanes::new(limits, metrics),
+            walk: Walk::new(),
+            errands,
+            held,
+            downstream: None,
+            me: None,
+            demand: 0,
+            claiming: false,
+            fetches: 0,
+            draining: false,
+        }
+    }
+
+    /// Does whatever can be done now.
+    fn pump(&mut self, out: &mut Emitter<'_, Turn>) {
+        self.pick(out);
+        let wants = self.lanes.wants();
+        let (close, block) = (std::mem::take(&mut wants.close), std::mem::take(&mut wants.block));
+        if std::mem::take(&mut wants.walk) {
+            self.walk.again();
+        }
+        if !close.is_empty()
+            && let Some(downstream) = &self.downstream
+        {
+            let _ = downstream.info(DeliverInfo::Close(close));
+        }
+        if !block.is_empty() {
+            let _ = self.errands.send(Errand::Block(block));
+        }
+        if !self.draining {
+            self.fetch();
+            self.step();
+        }
+        self.tell_held();
+    }
+
+    fn tell_held(&self) {
+        let held = Held {
+            draining: self.draining,
+            flying: self.lanes.flying(),
+            unacknowledged: self.lanes.unacknowledged(),
+        };
+        if self.draining {
+            self.held.send_if_modified(|now| std::mem::replace(now, held) != held);
+        }
+    }
+
+    fn pick(&mut self, out: &mut Emitter<'_, Turn>) {
+        while self.demand > 0 && !self.claiming && !self.draining {
+            let picked = self.lanes.pick(self.demand, self.clock.now());
+            if picked.messages.is_empty() {
+                return;
+            }
+            self.demand -= picked.messages.len();
+            self.claim(picked, out);
+        }
+    }
+
+    /// Has the claim written down, then emits. One claim at a time: what comes up while it is
+    /// being written shares the next one.
+    fn claim(&mut self, picked: Picked, out: &mut Emitter<'_, Turn>) {
+        let members = picked.messages.iter().map(|(message, _)| Claimed {
+            lane: message.record.lane.id,
+            seq: message.record.seq,
+            attempt: message.attempt,
+        });
+        let claim = Claim { members: members.collect(), alone: picked.alone };
+        let store = self.store.clone();
+        let writing = Box::pin(async move {
+            loop {
+                match store.claim(claim.clone()).await {
+                    Err(StoreError::Unavailable(_) | StoreError::Full(_)) => {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    answer => return answer,
+                }
+            }
+        });
+        self.claiming = true;
+        if let Some(SourceInfo::Claimed(picked, claim)) =
+            self.at_once_or(writing, |claim| SourceInfo::Claimed(picked, claim))
+        {
+            self.claimed(picked, claim, out);
+        }
+    }
+
+    /// Runs `call` as far as it goes without waiting. Done, its answer comes back here: a store in
+    /// memory costs no task. Else the rest of it runs beside the stage, and the answer is told.
+    fn at_once_or<T: Send + 'static>(
+        &self,
+        mut call: Pin<Box<dyn Future<Output = T> + Send>>,
+        tell: impl FnOnce(T) -> SourceInfo + Send + 'static,
+    ) -> Option<SourceInfo> {
+        match call.as_mut().poll(&mut Context::from_waker(noop_waker_ref())) {
+            Poll::Ready(answer) => Some(tell(answer)),
+            Poll::Pending => {
+                let me = self.me.clone();
+                tokio::spawn(async move {
+                    let answer = call.await;
+                    if let Some(me) = me {
+                        let _ = me.info(tell(answer));
+                    }
+                });
+                None
+            }
+        }
+    }
+
+    fn claimed(
+        &mut self,
+        picked: Picked,
+        claim: Result<ClaimId, StoreError>,
+        out: &mut Emitter<'_, Turn>,
+    ) {
+        self.claiming = false;
+        match claim {
+            Ok(claim) => {
+                let turns = picked.messages.into_iter();
+                out.emit_batch(
+                    turns.map(|(message, rule)| Turn { message, rule, claim }).collect(),
+                );
+            }
+            // The store is closed for good: what was picked stays in it.
+            Err(error) => {
+                tracing::warn!(%error, "nothing more can be dispatched");
+                self.draining = true;
+            }
+        }
+    }
+
+    fn fetch(&mut self) {
+        while self.fetches < FETCHES && self.lanes.has_asks() {
+            let asks = self.lanes.asks(FETCH_LANES);
+            if asks.is_empty() {
+                return;
+            }
+            self.fetches += 1;
+            let store = self.store.clone();
+            let batch: Vec<Ask> = asks.iter().map(|(ask, _)| *ask).collect();
+            let reading = Box::pin(async move {
+                let answer = store.fetch(batch).await;
+                if answer.is_err() {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                answer
+            });
+            // Told through the mailbox in either case, so that one fetch never leads to the next
+            // inside the same call.
+            if let Some(info) = self.at_once_or(reading, |answer| SourceInfo::Fetched(asks, answer))
+                && let Some(me) = &self.me
+            {
+                let _ = me.info(info);
+            }
+        }
+    }
+
+    fn fetched(&mut self, asks: &[(Ask, u32)], answer: Result<Vec<Fetched>, StoreError>) {
+        self.fetches -= 1;
+        match answer {
+            Ok(lanes) => {
+                let generations: HashMap<_, _> =
+                    asks.iter().map(|(ask, generation)| (ask.lane, *generation)).collect();
+                for fetched in lanes {
+                    if let Some(generation) = generations.get(&fetched.lane) {
+                        self.lanes.fetched(fetched, *generation);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "reading waits for the store");
+                self.lanes.fetch_failed(asks);
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        if self.lanes.resident() >= Limits::RESIDENT / 2 {
+            return;
+        }
+        if let Some(after) = self.walk.step() {
+            let store = self.store.clone();
+            let walking = Box::pin(async move {
+                let answer = store.walk(after, Walk::SLICE).await;
+                if answer.is_err() {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                answer
+            });
+            if let Some(info) = self.at_once_or(walking, SourceInfo::Walked)
+                && let Some(me) = &self.me
+            {
+                let _ = me.info(info);
+            }
+        }
+    }
+
+    fn walked(&mut self, answer: Result<Vec<Arc<Lane>>, StoreError>) {
+        match answer {
+            Ok(lanes) => {
+                self.walk.arrived(lanes.len(), lanes.last().map(|lane| lane.id));
+                for lane in &lanes {
+                    self.lanes.visit(lane);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "walking waits for the store");
+                self.walk.failed();
+            }
+        }
+    }
+
+    fn hinted(&mut self, hint: Hint) {
+        match hint {
+            Hint::Fresh(batch) => self.lanes.fresh(batch),
+            Hint::Lanes(lanes) => lanes.iter().for_each(|lane| self.lanes.visit(lane)),
+            Hint::Walk => self.walk.again(),
+        }
+    }
+
+    fn told(&mut self, info: SourceInfo, out: &mut Emitter<'_, Turn>) {
+        match info {
+            SourceInfo::Hint(hint) => self.hinted(hint),
+            SourceInfo::Lanes(lanes) => lanes.iter().for_each(|lane| self.lanes.visit(lane)),
+            SourceInfo::Settled(batch) => {
+                let now = self.clock.now();
+                batch.into_iter().for_each(|told| self.lanes.settled(told, now));
+            }
+            SourceInfo::Joined(topic, asks) => {
+                self.lanes.joined(&topic, asks);
+                let _ = self.errands.send(Errand::Release(topic));
+            }
+            SourceInfo::Left(topic, asks) => self.lanes.left(&topic, asks),
+            SourceInfo::Claimed(picked, claim) => self.claimed(picked, claim, out),
+            SourceInfo::Fetched(asks, answer) => self.fetched(&asks, answer),
+            SourceInfo::Walked(answer) => self.walked(answer),
+            SourceInfo::Tick => {
+                if !self.draining {
+                    self.lanes.tick(self.clock.now());
+                }
+                self.lanes.sweep();
+            }
+            SourceInfo::Lap => self.walk.again(),
+            SourceInfo::Downstream(downstream) => self.downstream = Some(downstream),
+            SourceInfo::Drain => self.draining = true,
+            // Whoever asked may be gone; the answer was for them alone.
+            SourceInfo::IsOut(lane, seq, answer) => {
+                let _ = answer.send(self.lanes.is_out(lane, seq));
+            }
+            SourceInfo::Busiest(count, answer) => {
+                let _ = answer.send(self.lanes.busiest(count));
+            }
+        }
+    }
+}
+
+impl Producer for SourceStage {
+    type Event = Turn;
+    type Info = SourceInfo;
+
+    async fn started(&mut self, me: &StageRef<SourceInfo>) -> Result<(), Reason> {
+        self.me = Some(me.clone());
+        Ok(())
+    }
+
+    async fn handle_demand(
+        &mut self,
+        demand: usize,
+        out: &mut Emitter<'_, Turn>,
+    ) -> Result<(), Reason> {
+        self.demand += demand;
+        self.pump(out);
+        Ok(())
+    }
+
+    async fn handle_info(
+        &mut self,
+        info: SourceInfo,
+        out: &mut Emitter<'_, Turn>,
+    ) -> Result<(), Reason> {
+        self.told(info, out);
+        self.pump(out);
+        Ok(())
+    }
+}
