@@ -41,6 +41,7 @@ impl Client {
 #[derive(Deserialize)]
 struct Claims {
     sub: Option<String>,
+    #[serde(default)]
     exp: f64,
     #[serde(default)]
     topics: Vec<String>,
@@ -91,7 +92,7 @@ fn words(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::ExpiredSignature => "it has run out",
         ErrorKind::ImmatureSignature => "its nbf is still to come",
-        ErrorKind::MissingRequiredClaim(_) => "it has no exp",
+        ErrorKind::MissingRequiredClaim(_) => "it has no exp that is a time",
         ErrorKind::InvalidSignature => "its signature is not of the configured key",
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
             "its algorithm is not that of the configured key"

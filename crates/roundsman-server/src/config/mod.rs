@@ -10,10 +10,23 @@
 //! `default.toml` beside this file is the annotated list of what can be set; a test holds it to
 //! be exactly [`Config::default`].
 
+mod fault;
+mod load;
 mod origin;
+mod print;
+mod resolve;
 mod resolved;
+mod secret;
 mod store_url;
+mod units;
+mod written;
 
+pub use fault::Fault;
 pub use origin::Origin;
+pub use resolve::Overrides;
 pub use resolved::{Auth, Config, Limits, Secret, Tls, TokenKey};
 pub use store_url::StoreUrl;
+pub use units::{parse_span, write_span};
+
+/// Every key with its default and what it is for.
+pub const DEFAULT: &str = include_str!("default.toml");

@@ -1,0 +1,105 @@
+//! The configuration as resolved, written as TOML, secrets masked.
+
+use super::resolved::{Auth, Config, TokenKey};
+use super::units::{write_size, write_span};
+use roundsman_delivery::{Ack, Offline, Order, Rule};
+use std::fmt::{self, Display, Formatter, Write};
+use std::time::Duration;
+
+/// Writes itself as TOML that would resolve to the same, but for the secrets, which are masked.
+impl Display for Config {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "listen = \"{}\"", self.listen)?;
+        writeln!(f, "store = {}", quoted(&self.store))?;
+        writeln!(f, "accept_weaker = {}", list(&self.accept_weaker))?;
+        writeln!(f, "trusted_proxies = {}", list(&self.trusted_proxies))?;
+        if let Some(tls) = &self.tls {
+            writeln!(f, "\n[tls]")?;
+            writeln!(f, "cert = {}", quoted(tls.cert.display()))?;
+            writeln!(f, "key = {}", quoted(tls.key.display()))?;
+        }
+        if let Some(auth) = &self.auth {
+            write_auth(f, auth)?;
+        }
+        writeln!(f, "\n[dispatch]")?;
+        writeln!(f, "max_in_flight = {}", self.dispatch.max_in_flight)?;
+        writeln!(f, "max_bytes = \"{}\"", write_size(self.dispatch.max_bytes as u64))?;
+        writeln!(f, "per_key = {}", self.dispatch.per_key)?;
+        writeln!(f, "\n[limits]")?;
+        writeln!(f, "max_backlog = {}", self.bounds.backlog)?;
+        writeln!(f, "max_backlog_per_key = {}", self.bounds.backlog_per_key)?;
+        writeln!(f, "max_held_per_topic = {}", self.bounds.held_per_topic)?;
+        writeln!(f, "max_ids = {}", self.bounds.ids)?;
+        writeln!(f, "expires_after = \"{}\"", or_never(self.bounds.expires_after))?;
+        writeln!(f, "\n[retry]")?;
+        writeln!(f, "max_attempts = {}", self.retry.max_attempts)?;
+        let (shortest, longest) = (write_span(self.retry.shortest), write_span(self.retry.longest));
+        writeln!(f, "backoff = \"{shortest}..{longest}\"")?;
+        writeln!(f, "max_age = \"{}\"", or_never(self.retry.max_age))?;
+        self.rules.iter().try_for_each(|rule| write_rule(f, rule))
+    }
+}
+
+fn write_auth(f: &mut Formatter<'_>, auth: &Auth) -> fmt::Result {
+    let masked = |count: usize| list(&vec!["***"; count]);
+    writeln!(f, "\n[auth]")?;
+    writeln!(f, "api_keys = {}", masked(auth.api_keys.len()))?;
+    writeln!(f, "operator_keys = {}", masked(auth.operator_keys.len()))?;
+    match &auth.token {
+        Some(TokenKey::Secret(_)) => writeln!(f, "token_secret = \"***\"")?,
+        Some(TokenKey::Public { path, algorithm, .. }) => {
+            writeln!(f, "token_public_key = {} # {algorithm:?}", quoted(path.display()))?;
+        }
+        None => {}
+    }
+    writeln!(f, "origins = {}", list(&auth.origins))
+}
+
+fn write_rule(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
+    let ack = match rule.ack {
+        Ack::Sent => "sent",
+        Ack::Client => "client",
+    };
+    let order = match rule.order {
+        Order::Topic => "topic",
+        Order::None => "none",
+    };
+    let offline = match rule.offline {
+        Offline::Hold => "hold",
+        Offline::Drop => "drop",
+    };
+    writeln!(f, "\n[[deliver]]")?;
+    writeln!(f, "topics = {}", quoted(rule.topics.as_str()))?;
+    writeln!(f, "to = \"channel\"")?;
+    writeln!(f, "ack = \"{ack}\"")?;
+    writeln!(f, "ack_window = {}", rule.ack_window)?;
+    writeln!(f, "ack_timeout = \"{}\"", write_span(rule.ack_timeout))?;
+    writeln!(f, "order = \"{order}\"")?;
+    writeln!(f, "offline = \"{offline}\"")
+}
+
+fn or_never(span: Option<Duration>) -> String {
+    span.map_or_else(|| "never".to_owned(), write_span)
+}
+
+fn list<T: Display>(values: &[T]) -> String {
+    let quoted: Vec<String> = values.iter().map(quoted).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// A TOML string with what must be escaped.
+fn quoted(value: impl Display) -> String {
+    let mut quoted = String::from("\"");
+    for char in value.to_string().chars() {
+        match char {
+            '"' | '\\' => quoted.extend(['\\', char]),
+            char if char.is_control() => {
+                // Writing to a String cannot fail.
+                let _ = write!(quoted, "\\u{:04X}", u32::from(char));
+            }
+            char => quoted.push(char),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,321 @@
+//! Configuration files, good and bad: what they resolve to, or the one line that says what is wrong.
+
+use roundsman_delivery::{Ack, Offline, Order};
+use roundsman_server::config::{Config, DEFAULT, Fault, Overrides, Secret, StoreUrl, TokenKey};
+use std::path::Path;
+use std::time::Duration;
+
+fn read(text: &str) -> Result<Config, Fault> {
+    read_over(text, &Overrides::default())
+}
+
+fn read_over(text: &str, overrides: &Overrides) -> Result<Config, Fault> {
+    let environment = |name: &str| match name {
+        "LONG" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+        "SHORT" => Some("tiny".to_owned()),
+        _ => None,
+    };
+    Config::parse("r.toml", text, overrides, &environment)
+}
+
+/// Each file is refused with exactly this line.
+#[track_caller]
+fn check(cases: &[(&str, &str)]) {
+    for (text, line) in cases {
+        match read(text) {
+            Ok(config) => panic!("taken:\n{text}\nas\n{config}"),
+            Err(fault) => assert_eq!(fault.to_string(), *line, "for:\n{text}"),
+        }
+    }
+}
+
+#[test]
+fn the_annotated_file_is_the_defaults() {
+    assert_eq!(read(DEFAULT), Ok(Config::default()));
+    assert_eq!(read(""), Ok(Config::default()));
+}
+
+#[test]
+fn what_is_printed_resolves_to_the_same() {
+    let text = "listen = \"[::1]:0\"\nstore = \"sqlite:a \\\"b\\\".db\"\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n\
+                [dispatch]\nmax_bytes = \"3KiB\"\n[limits]\nexpires_after = \"never\"\n[retry]\nbackoff = \"1ms..90s\"\n\
+                [[deliver]]\ntopics = \"user:*\"\nack = \"client\"\n[[deliver]]\noffline = \"drop\"\norder = \"none\"\n";
+    let config = read(text).unwrap();
+    assert_ne!(config, Config::default());
+    assert_eq!(read(&config.to_string()), Ok(config));
+    assert_eq!(read(&Config::default().to_string()), Ok(Config::default()));
+}
+
+#[test]
+fn secrets_are_masked_wherever_a_configuration_is_shown() {
+    let text = "[auth]\napi_keys = [\"sesame-one\"]\noperator_keys = [\"sesame-two\"]\n\
+                token_secret = \"sesame sesame sesame sesame sesame\"\n";
+    let config = read(text).unwrap();
+    for shown in [config.to_string(), format!("{config:?}")] {
+        assert!(!shown.contains("sesame") && shown.contains("***"), "{shown}");
+    }
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = read(
+        "listen = \"localhost:5000\"\nstore = \"memory:\"\naccept_weaker = [\"synchronous\"]\n\
+         [dispatch]\nmax_in_flight = 5\nmax_bytes = \"1MiB\"\nper_key = 2\n\
+         [limits]\nmax_backlog = 1\nmax_backlog_per_key = 2\nmax_held_per_topic = 3\nmax_ids = 4\nexpires_after = \"1h\"\n\
+         [retry]\nmax_attempts = 3\nbackoff = \"1s..2s\"\nmax_age = \"never\"\n\
+         [[deliver]]\ntopics = \"a:*\"\nto = \"channel\"\nack = \"client\"\nack_window = 7\nack_timeout = \"2s\"\norder = \"none\"\noffline = \"drop\"\n",
+    )
+    .unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
+    assert_eq!(
+        (config.store, config.accept_weaker),
+        (StoreUrl::Memory, vec!["synchronous".to_owned()])
+    );
+    let dispatch = config.dispatch;
+    assert_eq!((dispatch.max_in_flight, dispatch.max_bytes, dispatch.per_key), (5, 1 << 20, 2));
+    let bounds = config.bounds;
+    assert_eq!(
+        (bounds.backlog, bounds.backlog_per_key, bounds.held_per_topic, bounds.ids),
+        (1, 2, 3, 4)
+    );
+    assert_eq!(bounds.expires_after, Some(Duration::from_hours(1)));
+    assert_eq!((config.retry.max_attempts, config.retry.max_age), (3, None));
+    let (_, rule) = config.rules.find("a:1").unwrap();
+    assert_eq!(
+        (rule.ack, rule.ack_window, rule.ack_timeout),
+        (Ack::Client, 7, Duration::from_secs(2))
+    );
+    assert_eq!((rule.order, rule.offline), (Order::None, Offline::Drop));
+    assert!(config.rules.find("b:1").is_none());
+}
+
+#[test]
+fn secrets_come_from_the_environment_and_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, "from-the-file\n").unwrap();
+    let text = format!(
+        "[auth]\napi_keys = [\"plain\", \"file:{}\"]\ntoken_secret = \"env:LONG\"\n",
+        path.display()
+    );
+    let auth = read(&text).unwrap().auth.unwrap();
+    assert_eq!(auth.api_keys, [Secret::new("plain"), Secret::new("from-the-file")]);
+    assert_eq!(auth.token, Some(TokenKey::Secret(Secret::new("0123456789abcdef0123456789abcdef"))));
+}
+
+#[test]
+fn what_flags_say_goes_over_the_file() {
+    let flags = Overrides { listen: Some("127.0.0.1:0".into()), store: Some("memory:".into()) };
+    let config = read_over("listen = \"0.0.0.0:80\"", &flags).unwrap();
+    assert_eq!((config.listen.port(), config.store), (0, StoreUrl::Memory));
+
+    let open = Overrides { listen: Some("0.0.0.0:4000".into()), store: None };
+    assert_eq!(
+        read_over("", &open).unwrap_err().to_string(),
+        "--listen or ROUNDSMAN_LISTEN: listen is \"0.0.0.0:4000\", which other machines can reach; \
+         without [auth] listen on \"127.0.0.1:4000\", or configure [auth]"
+    );
+    let wrong = Overrides { listen: None, store: Some("redis://localhost".into()) };
+    assert_eq!(
+        read_over("", &wrong).unwrap_err().to_string(),
+        "--store or ROUNDSMAN_STORE: store is \"redis://localhost\"; \
+         redis is not available in this version; write `sqlite:PATH` or `memory:`"
+    );
+}
+
+#[test]
+fn unknown_keys() {
+    check(&[
+        (
+            "\nlissten = 1",
+            "r.toml:2: lissten is no key of the configuration; did you mean `listen`?",
+        ),
+        (
+            "[retry]\nbackof = \"1s\"",
+            "r.toml:2: retry.backof is no key of the configuration; did you mean `backoff`?",
+        ),
+        (
+            "[[deliver]]\n\n[[deliver]]\ntopic = \"a\"",
+            "r.toml:4: deliver.topic is no key of the configuration; did you mean `topics`?",
+        ),
+        (
+            "[zoo]\na = 1",
+            "r.toml:1: zoo is no key of the configuration; known here: listen, store, \
+          accept_weaker, trusted_proxies, tls, auth, dispatch, limits, retry, augment, deliver",
+        ),
+        (
+            "[auth]\npassword = 1",
+            "r.toml:2: auth.password is no key of the configuration; known here: \
+          api_keys, operator_keys, token_secret, token_public_key, origins",
+        ),
+    ]);
+}
+
+#[test]
+fn wrong_types_and_values() {
+    check(&[
+        ("listen = 4000", "r.toml:1: listen is a number; write a string, like \"127.0.0.1:4000\""),
+        (
+            "listen = \":4000\"",
+            "r.toml:1: listen is \":4000\"; write an address and a port, like \"127.0.0.1:4000\"",
+        ),
+        (
+            "store = \"disk\"",
+            "r.toml:1: store is \"disk\"; no such store; write `sqlite:PATH` or `memory:`",
+        ),
+        (
+            "trusted_proxies = [\"ten\"]",
+            "r.toml:1: trusted_proxies is \"ten\"; write an address or a network, like \"10.0.0.0/8\"",
+        ),
+        (
+            "accept_weaker = \"x\"",
+            "r.toml:1: accept_weaker is a string; write a list of names, like [\"synchronous\"]",
+        ),
+        ("dispatch = 1", "r.toml:1: dispatch is a number; write a table, `[dispatch]`"),
+        ("deliver = \"all\"", "r.toml:1: deliver is a string; write [[deliver]]"),
+        (
+            "[dispatch]\nmax_in_flight = 0",
+            "r.toml:2: dispatch.max_in_flight is 0; write a whole number from 1 to 1000000",
+        ),
+        (
+            "[dispatch]\nper_key = \"9\"",
+            "r.toml:2: dispatch.per_key is a string; write a whole number from 1 to 1000000",
+        ),
+        (
+            "[dispatch]\nper_key = 1.5",
+            "r.toml:2: dispatch.per_key is a number with a point; write a whole number from 1 to 1000000",
+        ),
+        (
+            "[dispatch]\nmax_bytes = \"64 megs\"",
+            "r.toml:2: dispatch.max_bytes is \"64 megs\"; write a number and one of B, KiB, MiB, GiB, like \"64MiB\"",
+        ),
+        (
+            "[limits]\nmax_ids = -1",
+            "r.toml:2: limits.max_ids is -1; write a whole number from 1 to 1000000000000",
+        ),
+        (
+            "[limits]\nexpires_after = \"0s\"",
+            "r.toml:2: limits.expires_after is nothing; write at least \"1ms\", like \"7d\"",
+        ),
+        (
+            "[limits]\nexpires_after = \"soon\"",
+            "r.toml:2: limits.expires_after is \"soon\"; write a number and one of ms, s, m, h, d, like \"30s\"",
+        ),
+        (
+            "[retry]\nbackoff = \"500ms-10m\"",
+            "r.toml:2: retry.backoff is \"500ms-10m\"; write the shortest and the longest wait, like \"500ms..10m\"",
+        ),
+        (
+            "[[deliver]]\nack = \"never\"",
+            "r.toml:2: deliver.ack is \"never\"; write \"sent\" or \"client\"",
+        ),
+        (
+            "[[deliver]]\noffline = true",
+            "r.toml:2: deliver.offline is true or false; write \"hold\" or \"drop\"",
+        ),
+        (
+            "[[deliver]]\ntopics = \"a*b\"",
+            "r.toml:2: deliver.topics is \"a*b\"; write a topic, or how topics begin with * behind it, like \"user:*\"",
+        ),
+        (
+            "[tls]\ncert = \"a.pem\"",
+            "r.toml:2: tls.cert stands alone; name the private key's file in tls.key",
+        ),
+        (
+            "listen = \"0.0.0.0:4000\"",
+            "r.toml:1: listen is \"0.0.0.0:4000\", which other machines can reach; without [auth] listen on \"127.0.0.1:4000\", or configure [auth]",
+        ),
+    ]);
+    let fault = read("listen = \n").unwrap_err().to_string();
+    assert!(fault.starts_with("r.toml:1: this is not TOML: "), "{fault}");
+}
+
+#[test]
+fn secrets_that_cannot_be() {
+    check(&[
+        (
+            "[auth]\ntoken_secret = \"env:SHORT\"",
+            "r.toml:2: auth.token_secret has 4 bytes; it needs at least 32, for example from `openssl rand -base64 33`",
+        ),
+        (
+            "[auth]\ntoken_secret = \"env:GONE\"",
+            "r.toml:2: auth.token_secret is \"env:GONE\"; set GONE in the environment",
+        ),
+        (
+            "[auth]\napi_keys = [\n\"a\",\n\"\"]",
+            "r.toml:4: auth.api_keys is empty; write a secret, or \"env:NAME\", or \"file:PATH\"",
+        ),
+        (
+            "[auth]\napi_keys = [\"a b\"]",
+            "r.toml:2: auth.api_keys cannot be sent in a header; use letters, digits and punctuation, without spaces",
+        ),
+        (
+            "[auth]\napi_keys = \"a\"",
+            "r.toml:2: auth.api_keys is a string; write a list of keys, like [\"env:NAME\"]",
+        ),
+        (
+            "[auth]\norigins = [\"shop.example\"]",
+            "r.toml:2: auth.origins is \"shop.example\"; an origin is scheme, host and port, like `https://shop.example`",
+        ),
+        (
+            "[auth]\ntoken_secret = \"-----BEGIN PUBLIC KEY----- and so on\"",
+            "r.toml:2: auth.token_secret is a key in PEM; name its file in auth.token_public_key",
+        ),
+        (
+            "[auth]\ntoken_secret = \"env:LONG\"\ntoken_public_key = \"a\"",
+            "r.toml:3: auth.token_public_key stands beside auth.token_secret; keep one of the two",
+        ),
+    ]);
+    let missing = read("[auth]\ntoken_public_key = \"gone.pem\"").unwrap_err().to_string();
+    assert!(
+        missing.starts_with(
+            "r.toml:2: auth.token_public_key is \"gone.pem\"; the file cannot be read: "
+        )
+    );
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys");
+    for wrong in ["p384.pem", "rs256.key", "es256.key", "eddsa.key"] {
+        let text = format!("[auth]\ntoken_public_key = \"{}\"", keys.join(wrong).display());
+        let fault = read(&text).unwrap_err();
+        assert_eq!(
+            fault.cure, "the file must hold a public key in PEM, of RSA, of EC P-256 or of Ed25519",
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn what_this_version_does_not_have() {
+    check(&[
+        (
+            "[dispatch]\ncharge = \"bytes\"",
+            "r.toml:2: dispatch.charge is \"bytes\", which is not available in this version; leave it out, or write the default, \"time\"",
+        ),
+        (
+            "[dispatch]\nweights = { a = 2 }",
+            "r.toml:2: dispatch.weights is { a = 2 }, which is not available in this version; leave it out, or write the default, {}",
+        ),
+        (
+            "[dispatch]\nreserve = 1",
+            "r.toml:2: dispatch.reserve is 1, which is not available in this version; leave it out, or write the default, 0",
+        ),
+        (
+            "[[augment]]\nname = \"x\"",
+            "r.toml:1: augment is not available in this version; leave it out",
+        ),
+        (
+            "[[deliver]]\nto = \"webhook\"",
+            "r.toml:2: deliver.to is \"webhook\", which is not available in this version; leave it out, or write the default, \"channel\"",
+        ),
+        (
+            "[[deliver]]\nurl = \"https://a\"",
+            "r.toml:2: deliver.url is not available in this version; leave it out",
+        ),
+        (
+            "store = \"kafka://a:9092/p\"",
+            "r.toml:1: store is \"kafka://a:9092/p\"; kafka is not available in this version; write `sqlite:PATH` or `memory:`",
+        ),
+    ]);
+    let defaults = "[dispatch]\ncharge = 'time'\nweights = { }\nmin_slots = {}\nmax_slots = {}\nreserve = 0\nrate_per_key = \"none\"\n\
+                    [[deliver]]\nto = \"channel\"\nconcurrency = 20\nper_host = 4\ntimeout = \"10s\"\nallow_private = false\n";
+    assert_eq!(read(defaults), Ok(Config::default()));
+}
