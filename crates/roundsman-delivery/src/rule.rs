@@ -94,6 +94,13 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether a lane has one message in flight at a time. A target may fail, and then what is
+    /// behind must not have overtaken; a channel only ever hands back, all of it in order.
+    #[must_use]
+    pub fn is_serial(&self) -> bool {
+        self.order == Order::Topic && self.to != To::Channel
+    }
+
     /// The rule for channels with every default, for these topics.
     #[must_use]
     pub fn channel(topics: &str) -> Self {

@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 use crate::rule::{Offline, Order, Rule, Rules, To};
 use crate::settle::Closing;
 use crate::{Dispatch, Retry};
-use roundsman_store::{Ask, Fetched, Fresh, History, Lane, LaneId, Record, Timestamp};
+use roundsman_store::{Ask, Fetched, Fresh, Lane, LaneId, Timestamp};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -399,6 +399,7 @@ impl Lanes {
         self.lanes.len()
     }
 
+    #[cfg(test)]
     pub(crate) fn queued(&self) -> usize {
         self.queued
     }
@@ -434,9 +435,4 @@ impl Lanes {
 /// Whether a rule holds messages until somebody is there.
 pub(super) fn needs_audience(rule: &Rule) -> bool {
     rule.to == To::Channel && rule.offline == Offline::Hold
-}
-
-/// What is kept of a record while it is out.
-pub(super) fn history_of(record: &Record) -> Option<Box<History>> {
-    record.history.clone()
 }

@@ -1,7 +1,7 @@
 //! Picking: whose turn it is. Round robin over the lanes, within every bound. Pure.
 
 use super::lane::{Out, OutState};
-use super::lanes::{Lanes, history_of, needs_audience};
+use super::lanes::{Lanes, needs_audience};
 use crate::rule::{Ack, Rule, To};
 use crate::settle::Closing;
 use crate::target::Message;
@@ -107,6 +107,10 @@ impl Lanes {
         if window == 0 {
             return None;
         }
+        if rule.is_serial() && lane.flying > 0 {
+            return None;
+        }
+        let most = if rule.is_serial() { 1 } else { most };
         let room = self.keys.room(&lane.levels, id);
         if room == 0 {
             lane.listed = true;
@@ -157,10 +161,15 @@ impl Lanes {
         lane.idle = false;
         let mut attempt = record.next_attempt();
         let mut again = false;
-        let history = history_of(&record);
-        if let Some(before) = lane.out.get(&record.seq) {
+        let mut history = record.history.clone();
+        if let Some(before) = lane.out.remove(&record.seq) {
             attempt = attempt.max(before.attempt.saturating_add(1));
             again = true;
+            // The record may have been read before its last failure was written down.
+            let known = before.history.as_ref().map_or(0, |history| history.failures);
+            if known > history.as_ref().map_or(0, |history| history.failures) {
+                history = before.history;
+            }
             self.unacknowledged -= 1;
         } else {
             self.audience.add_out(&lane.lane.topic, 1);

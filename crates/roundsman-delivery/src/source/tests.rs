@@ -215,7 +215,7 @@ impl World {
     fn finish(&mut self) {
         (0..LANES).for_each(|number| self.join(number));
         for _ in 0..10_000 {
-            self.pick(6);
+            self.pick(6 - self.flying.len());
             (0..LANES).for_each(|number| self.write(number));
             (0..LANES).for_each(|number| self.acknowledge(number));
             if self.kept.values().all(BTreeSet::is_empty) {
