@@ -13,7 +13,7 @@ pub(super) async fn alive() -> &'static str {
 
 /// `GET /readyz`: the store answers and the node is not draining.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<&'static str, Problem> {
-    if api.app.node.is_ready() {
+    if api.app.node.is_ready().await {
         return Ok("ready\n");
     }
     let detail = "not ready: draining, or the store is away";
