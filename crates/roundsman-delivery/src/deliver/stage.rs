@@ -159,7 +159,7 @@ impl DeliverStage {
     }
 
     /// The outcome of each message of a batch.
-    fn outcomes(&self, flight: Flight, fate: &Fate, out: &mut Emitter<'_, Closing>) {
+    fn outcomes(&self, flight: &Flight, fate: &Fate, out: &mut Emitter<'_, Closing>) {
         let rule = self.rules.get(flight.rule);
         let mut held_back = false;
         for member in &flight.members {
@@ -268,7 +268,7 @@ impl Transform for DeliverStage {
         out: &mut Emitter<'_, Closing>,
     ) -> Result<(), Reason> {
         match info {
-            DeliverInfo::Fate(flight, fate) => self.outcomes(flight, &fate, out),
+            DeliverInfo::Fate(flight, fate) => self.outcomes(&flight, &fate, out),
             DeliverInfo::Freed => {}
             DeliverInfo::Close(closings) => {
                 for closing in closings {

@@ -25,6 +25,7 @@ mod keys;
 mod lane;
 mod lanes;
 mod pick;
+mod reading;
 mod stage;
 #[cfg(test)]
 mod tests;

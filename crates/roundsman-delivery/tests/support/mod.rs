@@ -1,5 +1,6 @@
 //! A node on the memory store, with a target that writes down what it is given.
 #![allow(dead_code, unreachable_pub, missing_debug_implementations)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -92,6 +93,14 @@ pub struct World {
 
 impl World {
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(|store| store, change)
+    }
+
+    /// On the memory store as `wrap` wraps it.
+    pub fn on(
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
         let (sender, seen) = mpsc::unbounded_channel();
         let post = Arc::new(Post {
@@ -101,7 +110,7 @@ impl World {
         });
         let mut settings = Settings::default();
         change(&mut settings);
-        let node = Node::builder(store.clone() as Arc<dyn Store>)
+        let node = Node::builder(wrap(store.clone()))
             .settings(settings)
             .target(To::Channel, post.clone())
             .target(To::Target(0), post.clone())
