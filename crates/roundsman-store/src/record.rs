@@ -1,6 +1,6 @@
 //! Drafts (messages going in) and records (messages coming out).
 
-use crate::{Key, Lane, MessageId, Timestamp};
+use crate::{Key, KeyError, Lane, MessageId, Timestamp};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -25,6 +25,36 @@ pub struct Draft {
     pub expires_at: Option<Timestamp>,
     /// Nobody has joined its topic and it will be held: [`Bounds::held_per_topic`] applies.
     pub held: bool,
+}
+
+impl Draft {
+    /// A message with nothing but a topic and a payload (a JSON object): charged to its topic,
+    /// with the event `message`, to be sent at once.
+    ///
+    /// ```
+    /// use roundsman_store::Draft;
+    ///
+    /// let draft = Draft::new("user:42", r#"{"n":1}"#)?;
+    /// assert_eq!(draft.key.as_str(), "user:42");
+    /// let named = Draft { event: "push".into(), ..draft };
+    /// assert_eq!(&*named.topic, "user:42");
+    /// # Ok::<(), roundsman_store::KeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The topic is empty or longer than 255 bytes, and so no key.
+    pub fn new(topic: &str, payload: impl Into<Bytes>) -> Result<Self, KeyError> {
+        Ok(Self {
+            topic: topic.into(),
+            key: Key::from_parts([topic])?,
+            event: "message".into(),
+            payload: payload.into(),
+            id: None,
+            deliver_at: None,
+            expires_at: None,
+            held: false,
+        })
+    }
 }
 
 /// Tells whether two sendings of one id are the same message: the first 16 bytes of a SHA-256.
