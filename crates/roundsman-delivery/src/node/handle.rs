@@ -235,6 +235,19 @@ impl Node {
         !self.0.draining.load(Ordering::Relaxed) && self.0.store.counts().await.is_ok()
     }
 
+    /// Waits until a stage of the road has ended, which none does before [`stop`](Self::stop)
+    /// unless something is wrong with the store or with the program, and says which and why.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost by dropping it; it can be asked again.
+    pub async fn ended(&self) -> (&'static str, Reason) {
+        tokio::select! {
+            reason = self.0.source.ended() => ("source", reason),
+            reason = self.0.deliver.ended() => ("deliver", reason),
+            reason = self.0.settle.ended() => ("settle", reason),
+        }
+    }
+
     /// Refuses what comes in from now on; what is in flight goes on.
     pub fn stop_intake(&self) {
         self.0.draining.store(true, Ordering::Relaxed);

@@ -285,6 +285,9 @@ impl Lanes {
         {
             self.wants.fetch.insert(id);
         }
+        if lane.is_done() && !lane.listed && self.lanes.len() > Limits::RESIDENT / 2 {
+            self.evict(id);
+        }
     }
 
     /// Forgets a lane: what it knows is in the store.
