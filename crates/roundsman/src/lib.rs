@@ -86,6 +86,7 @@ pub mod demand;
 pub mod dispatch;
 pub mod fair;
 pub mod stage;
+pub mod testing;
 
 mod buffer;
 mod counts;

@@ -1,0 +1,107 @@
+//! The pure parts, by themselves: the demand ledger and the ring of turns.
+
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+use roundsman::{
+    RoundRobin,
+    demand::{Ledger, Slice},
+};
+
+fn slices(ledger: &mut Ledger, events: usize) -> Vec<(usize, usize)> {
+    ledger.slices(events).map(|Slice { events, ask }| (events, ask)).collect()
+}
+
+#[test]
+fn slices_are_counted_from_the_start_of_a_message() {
+    assert_eq!(slices(&mut Ledger::new(1000, 500), 1000), [(500, 500), (500, 500)]);
+    assert_eq!(slices(&mut Ledger::new(100, 80), 100), [(20, 20); 5]);
+    let mut ledger = Ledger::new(100, 20);
+    assert_eq!(slices(&mut ledger, 100), [(80, 80), (20, 0)]);
+    assert_eq!(slices(&mut ledger, 80), [(80, 100)]);
+    assert_eq!(slices(&mut Ledger::new(1, 0), 1), [(1, 1)]);
+}
+
+/// The whole third hundred is handled and 300 asked for; the re-ask is not aligned to `min`.
+#[test]
+fn the_ask_comes_after_the_slice_that_reaches_the_minimum() {
+    let mut ledger = Ledger::new(1000, 750);
+    assert_eq!(slices(&mut ledger, 100), [(100, 0)]);
+    assert_eq!(slices(&mut ledger, 100), [(100, 0)]);
+    assert_eq!(slices(&mut ledger, 100), [(100, 300)]);
+}
+
+#[test]
+fn an_excess_is_handled_and_not_counted() {
+    let mut ledger = Ledger::new(4, 2);
+    assert_eq!(ledger.excess(7), 3);
+    let asked: Vec<_> = slices(&mut ledger, 7).into_iter().map(|(events, _)| events).collect();
+    assert_eq!(asked, [2, 2, 2, 1]);
+    assert!(ledger.outstanding() <= 4);
+}
+
+proptest! {
+    /// What is outstanding is always above `min` and at most `max`, and equals what was asked
+    /// less what came, as long as no more comes than was asked.
+    #[test]
+    fn outstanding_is_asked_less_come(
+        max in 1..200_usize,
+        min in 0..200_usize,
+        messages in prop::collection::vec(0..300_usize, 0..50),
+    ) {
+        prop_assume!(min < max);
+        let mut ledger = Ledger::new(max, min);
+        let mut outstanding = ledger.first_ask();
+        for message in messages {
+            let message = message.min(outstanding);
+            let mut cut = 0;
+            for slice in ledger.slices(message) {
+                prop_assert!((1..=max - min).contains(&slice.events));
+                cut += slice.events;
+                outstanding = outstanding - slice.events + slice.ask;
+                prop_assert!(outstanding > min && outstanding <= max);
+            }
+            prop_assert_eq!(cut, message);
+            prop_assert_eq!(ledger.outstanding(), outstanding);
+        }
+    }
+
+    /// The ring is a queue of keys, each once, less those that are parked.
+    #[test]
+    fn a_ring_is_a_queue_without_repeats(acts in prop::collection::vec((0..6_u8, 0..8_u8), 0..200)) {
+        let mut ring = RoundRobin::new();
+        let (mut queue, mut parked) = (VecDeque::new(), Vec::new());
+        for (act, key) in acts {
+            let known = queue.contains(&key) || parked.contains(&key);
+            match act {
+                0 => {
+                    prop_assert_eq!(ring.push(key), !known);
+                    if !known { queue.push_back(key) }
+                }
+                1 => {
+                    prop_assert_eq!(ring.push_front(key), !known);
+                    if !known { queue.push_front(key) }
+                }
+                2 => prop_assert_eq!(ring.pop(), queue.pop_front()),
+                3 => {
+                    prop_assert_eq!(ring.park(&key), !parked.contains(&key));
+                    queue.retain(|other| *other != key);
+                    if !parked.contains(&key) { parked.push(key) }
+                }
+                4 => {
+                    prop_assert_eq!(ring.unpark(&key), parked.contains(&key));
+                    if parked.contains(&key) { queue.push_back(key) }
+                    parked.retain(|other| *other != key);
+                }
+                _ => {
+                    prop_assert_eq!(ring.remove(&key), known);
+                    queue.retain(|other| *other != key);
+                    parked.retain(|other| *other != key);
+                }
+            }
+            prop_assert_eq!((ring.len(), ring.parked()), (queue.len(), parked.len()));
+            prop_assert_eq!(ring.peek(), queue.front());
+        }
+        prop_assert_eq!(std::iter::from_fn(|| ring.pop()).collect::<Vec<_>>(), Vec::from(queue));
+    }
+}

@@ -1,0 +1,9 @@
+//! Stages as seen from outside: every test plays one side of a subscription or both.
+
+#![expect(clippy::unwrap_used, reason = "a test says what it expects")]
+
+mod conservation;
+mod ending;
+mod hop;
+mod order;
+mod play;
