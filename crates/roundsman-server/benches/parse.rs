@@ -3,6 +3,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use roundsman_delivery::Rules;
+use roundsman_server::config::Limits;
 use roundsman_server::http::{Form, accepted, parse};
 use roundsman_store::{IdSalt, LaneId, MessageId, Receipt};
 use serde_json::json;
@@ -31,11 +32,12 @@ fn bodies() -> Vec<(&'static str, Vec<u8>)> {
 fn parse_and_answer(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("parse and answer 100 messages");
     group.throughput(Throughput::Elements(MESSAGES));
-    let rules = Rules::default();
+    let (rules, limits) = (Rules::default(), Limits::default());
     for (name, body) in bodies() {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let Ok(parsed) = parse(black_box(&body), Form::Json, &rules, &|_| true) else {
+                let Ok(parsed) = parse(black_box(&body), Form::Json, &rules, &limits, &|_| true)
+                else {
                     return String::new();
                 };
                 let receipts: Vec<_> = (0..parsed.drafts.len() as u64)

@@ -4,12 +4,13 @@
 
 use proptest::prelude::*;
 use roundsman_delivery::{Offline, Rule, Rules, To};
+use roundsman_server::config::Limits;
 use roundsman_server::http::{Form, MAX_FAULTS, Parsed, Problem, Shape, parse};
 use roundsman_store::{Draft, Timestamp};
 use serde_json::json;
 
 fn read(body: impl AsRef<[u8]>, form: Form) -> Result<Parsed, Problem> {
-    parse(body.as_ref(), form, &Rules::default(), &|_| true)
+    parse(body.as_ref(), form, &Rules::default(), &Limits::default(), &|_| true)
 }
 
 fn one(body: impl AsRef<[u8]>) -> Draft {
@@ -279,7 +280,8 @@ fn rules_decide_which_topics_there_are_and_what_is_held() {
     let joined = |topic: &str| topic == "user:here";
     let held = |topic: &str| {
         let body = json!({"topic": topic, "payload": {}}).to_string();
-        parse(body.as_bytes(), Form::Json, &rules, &joined).map(|parsed| parsed.drafts[0].held)
+        parse(body.as_bytes(), Form::Json, &rules, &Limits::default(), &joined)
+            .map(|parsed| parsed.drafts[0].held)
     };
     assert_eq!(held("user:here"), Ok(false));
     assert_eq!(held("user:away"), Ok(true));

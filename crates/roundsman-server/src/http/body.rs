@@ -1,20 +1,16 @@
 //! A body's declared type, and its bytes: bounded in size and in time.
 
-use super::MAX_BODY;
 use super::problem::Problem;
+use crate::config::Limits;
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use std::time::Duration;
 
-/// How long a body may take to come, from its first byte to its last.
-const DEADLINE: Duration = Duration::from_secs(30);
-
-/// A body that is too large is read on to here, unkept, so that its sender hears the answer rather
-/// than a connection reset. Beyond, it may as well be endless.
-const MAX_UNKEPT: usize = 4 * MAX_BODY;
+/// A body that is too large is read on up to so many times the limit, unkept, so that its sender
+/// hears the answer rather than a connection reset. Beyond, it may as well be endless.
+const UNKEPT: usize = 4;
 
 /// Set aside before the first byte has come, at most: a length costs its sender nothing.
 const MAX_AHEAD: usize = 256 << 10;
@@ -54,28 +50,33 @@ impl Form {
 /// Reads a body to its end.
 ///
 /// # Errors
-/// 413 over [`MAX_BODY`], 408 where it takes too long, 400 where it is cut off.
-pub(super) async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+/// 413 where it is too large, 408 where it takes too long, 400 where it is cut off.
+pub(super) async fn collect(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+) -> Result<Bytes, Problem> {
     let declared = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok())
         .unwrap_or(0);
     // Whoever asks first has sent nothing yet, and can be told at once.
-    if declared > MAX_UNKEPT || (declared > MAX_BODY && headers.contains_key(EXPECT)) {
-        return Err(too_large().closing());
+    let most = limits.body;
+    if declared > UNKEPT * most || (declared > most && headers.contains_key(EXPECT)) {
+        return Err(too_large(most).closing());
     }
-    match tokio::time::timeout(DEADLINE, read(declared, body)).await {
+    match tokio::time::timeout(limits.body_time, read(declared, body, most)).await {
         Ok(read) => read,
         Err(_) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
-            "the body did not come within 30 seconds; nothing was stored",
+            format!("the body took longer than {:?}; nothing was stored", limits.body_time),
         )
         .closing()),
     }
 }
 
 /// Frame by frame. A body that comes in one piece, as most do, is not copied.
-async fn read(declared: usize, mut body: Body) -> Result<Bytes, Problem> {
+async fn read(declared: usize, mut body: Body, most: usize) -> Result<Bytes, Problem> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     let mut length = 0usize;
@@ -86,10 +87,10 @@ async fn read(declared: usize, mut body: Body) -> Result<Bytes, Problem> {
         };
         let Ok(data) = frame.into_data() else { continue };
         length = length.saturating_add(data.len());
-        if length > MAX_UNKEPT {
-            return Err(too_large().closing());
+        if length > UNKEPT * most {
+            return Err(too_large(most).closing());
         }
-        if length > MAX_BODY {
+        if length > most {
             (first, whole) = (Bytes::new(), BytesMut::new());
         } else if first.is_empty() && whole.is_empty() {
             first = data;
@@ -103,13 +104,13 @@ async fn read(declared: usize, mut body: Body) -> Result<Bytes, Problem> {
         }
     }
     match length {
-        _ if length > MAX_BODY => Err(too_large()),
+        _ if length > most => Err(too_large(most)),
         _ if whole.is_empty() => Ok(first),
         _ => Ok(whole.freeze()),
     }
 }
 
-fn too_large() -> Problem {
-    let detail = "a body has at most 16 MiB; nothing was stored, send it in parts";
+fn too_large(most: usize) -> Problem {
+    let detail = format!("a body has at most {most} bytes; nothing was stored");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }

@@ -4,7 +4,8 @@ use super::canonical::canonical;
 use super::fields::{Field, Fields, NAMES};
 use super::problem::Faults;
 use super::time::{BAD_TIME, read_time};
-use super::{MAX_DEPTH, MAX_MESSAGE, Shape};
+use super::{MAX_DEPTH, Shape};
+use crate::config::Limits;
 use bytes::Bytes;
 use roundsman_delivery::intake::{check_event, check_id, check_times, check_topic};
 use roundsman_delivery::{Offline, Rules, To};
@@ -24,13 +25,13 @@ mod fault {
     pub(super) const TEXT: &str = "this field is a string of Unicode text";
     pub(super) const KEY: &str = "a key is a string, or an array of 1 to 8 strings, widest first";
     pub(super) const TWICE: &str = "this field is given twice";
-    pub(super) const SIZE: &str = "a message has at most 256 KiB of field names and values";
 }
 
 /// Drafts as they are read, and what is wrong with those that are none.
 pub(super) struct Drafts<'a> {
     shape: Shape,
     rules: &'a Rules,
+    limits: &'a Limits,
     is_joined: &'a dyn Fn(&str) -> bool,
     /// Those without fault, in order.
     pub(super) done: Vec<Draft>,
@@ -47,11 +48,17 @@ pub(super) struct Drafts<'a> {
 }
 
 impl<'a> Drafts<'a> {
-    pub(super) fn new(shape: Shape, rules: &'a Rules, is_joined: &'a dyn Fn(&str) -> bool) -> Self {
+    pub(super) fn new(
+        shape: Shape,
+        rules: &'a Rules,
+        limits: &'a Limits,
+        is_joined: &'a dyn Fn(&str) -> bool,
+    ) -> Self {
         let default_event: Arc<str> = "message".into();
         Self {
             shape,
             rules,
+            limits,
             is_joined,
             done: Vec::new(),
             seen: 0,
@@ -67,8 +74,10 @@ impl<'a> Drafts<'a> {
     pub(super) fn take(&mut self, fields: &Fields<'_>) {
         let index = self.seen;
         self.seen += 1;
-        if fields.size > MAX_MESSAGE {
-            self.large.add(index, self.shape.pointer(index), fault::SIZE);
+        if fields.size > self.limits.message {
+            let most = self.limits.message;
+            let words = format!("a message has at most {most} bytes of field names and values");
+            self.large.add(index, self.shape.pointer(index), words);
         }
         // What will be answered with faults or as too large needs no drafts.
         if !self.large.is_empty() || self.faults.is_full() {
@@ -79,6 +88,11 @@ impl<'a> Drafts<'a> {
         if self.faults.is_empty() {
             self.done.extend(draft);
         }
+    }
+
+    /// Whether one more came than a body may have.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.seen > self.limits.messages
     }
 
     /// Takes what stands where a message should.

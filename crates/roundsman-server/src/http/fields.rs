@@ -3,6 +3,7 @@
 //! Values stay raw so that a wrong one is a fault among others and the reading goes on, and so that
 //! a payload leaves the house byte for byte as it came.
 
+use super::problem::MAX_FAULTS;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -27,7 +28,7 @@ pub(crate) enum Field {
 #[derive(Debug, Default)]
 pub(crate) struct Fields<'a> {
     values: [Option<&'a RawValue>; NAMES.len()],
-    /// Names that no message has, as many as the message's size allows.
+    /// Names that no message has, as many as are answered.
     pub(crate) strange: Vec<String>,
     /// Fields that were given more than once.
     pub(crate) twice: Vec<Field>,
@@ -42,7 +43,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads the members of an object.
-    pub(crate) fn read<M: MapAccess<'a>>(mut members: M) -> Result<Self, M::Error> {
+    fn read<M: MapAccess<'a>>(mut members: M) -> Result<Self, M::Error> {
         let mut fields = Self::default();
         while let Some(Name { field, size, strange }) = members.next_key()? {
             let value: &RawValue = members.next_value()?;
@@ -54,9 +55,8 @@ impl<'a> Fields<'a> {
                     }
                 }
                 Some(field) => fields.values[field as usize] = Some(value),
-                None if fields.size <= super::MAX_MESSAGE => fields.strange.extend(strange),
-                // Refused for its size already: nothing of it is kept.
-                None => fields.strange = Vec::new(),
+                None if fields.strange.len() < MAX_FAULTS => fields.strange.extend(strange),
+                None => {}
             }
         }
         Ok(fields)

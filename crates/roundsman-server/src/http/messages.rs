@@ -27,11 +27,12 @@ pub(super) async fn post(
     request: Request,
 ) -> Result<Response<Body>, Problem> {
     let since = Instant::now();
+    let (node, limits) = (&api.app.node, &api.app.config.limits);
     let (head, body) = request.into_parts();
     let form = Form::declared(&head.headers)?;
-    let body = collect(&head.headers, body).await?;
-    let node = &api.app.node;
-    let Parsed { drafts, shape } = parse(&body, form, &node.rules(), &|_| true)?;
+    let body = collect(&head.headers, body, limits).await?;
+    let is_joined = |topic: &str| node.is_joined(topic);
+    let Parsed { drafts, shape } = parse(&body, form, &node.rules(), limits, &is_joined)?;
     // The drafts hold their own copies: the body is not kept while the store writes.
     drop(body);
     let receipts = node.accept(drafts).await.map_err(|error| refused(error, shape))?;

@@ -48,11 +48,6 @@ pub use parse::{Parsed, Shape, parse};
 pub use problem::{Fault, MAX_FAULTS, Problem};
 pub use router::router;
 
-/// Messages in one body, at most.
-pub const MAX_MESSAGES: usize = 10_000;
-/// Bytes of one body, at most.
-pub const MAX_BODY: usize = 16 << 20;
-/// Bytes of one message, at most: its field names and values.
-pub const MAX_MESSAGE: usize = 256 << 10;
-/// How deep a payload is nested, at most.
+/// How deep a payload is nested, at most. No configuration moves it: what reads payloads with
+/// recursion relies on it.
 pub const MAX_DEPTH: usize = 128;

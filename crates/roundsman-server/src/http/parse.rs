@@ -1,9 +1,10 @@
 //! From the bytes of a body to drafts, or to the one problem that names every fault. Pure.
 
+use super::Form;
 use super::draft::Drafts;
 use super::fields::Element;
 use super::problem::{Fault, Problem};
-use super::{Form, MAX_MESSAGES};
+use crate::config::Limits;
 use axum::http::StatusCode;
 use roundsman_delivery::Rules;
 use roundsman_store::Draft;
@@ -42,8 +43,8 @@ impl Shape {
     }
 }
 
-/// Reads a body whole. `rules` say which topics there are, and `is_joined` whether somebody is
-/// there, which decides [`Draft::held`].
+/// Reads a body whole, within `limits`. `rules` say which topics there are, and `is_joined` whether
+/// somebody is there, which decides [`Draft::held`].
 ///
 /// # Errors
 /// 400 where it cannot be read, else 413 with every message that is too large (or too many), else
@@ -52,10 +53,12 @@ impl Shape {
 /// # Examples
 /// ```
 /// use roundsman_delivery::Rules;
+/// use roundsman_server::config::Limits;
 /// use roundsman_server::http::{Form, parse};
 ///
 /// let body = br#"[{"topic":"user:1","payload":{}},{"topic":"","payload":7}]"#;
-/// let problem = parse(body, Form::Json, &Rules::default(), &|_| true).unwrap_err();
+/// let (rules, limits) = (Rules::default(), Limits::default());
+/// let problem = parse(body, Form::Json, &rules, &limits, &|_| true).unwrap_err();
 /// let pointers: Vec<_> = problem.errors.iter().map(|fault| fault.pointer.as_str()).collect();
 /// assert_eq!(pointers, ["/1/topic", "/1/payload"]);
 /// ```
@@ -63,6 +66,7 @@ pub fn parse(
     body: &[u8],
     form: Form,
     rules: &Rules,
+    limits: &Limits,
     is_joined: &dyn Fn(&str) -> bool,
 ) -> Result<Parsed, Problem> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
@@ -73,21 +77,20 @@ pub fn parse(
     };
     let text =
         std::str::from_utf8(body).map_err(|error| bad_utf8(body, error.valid_up_to(), shape))?;
-    let mut drafts = Drafts::new(shape, rules, is_joined);
+    let mut drafts = Drafts::new(shape, rules, limits, is_joined);
     match shape {
         Shape::Object => read_object(text, &mut drafts)?,
         Shape::Array => read_array(text, &mut drafts)?,
         Shape::Lines => read_lines(text, &mut drafts)?,
     }
-    finish(drafts, shape)
+    finish(drafts, limits, shape)
 }
 
-fn finish(drafts: Drafts<'_>, shape: Shape) -> Result<Parsed, Problem> {
-    if drafts.seen > MAX_MESSAGES {
-        return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "a body has at most 10000 messages; nothing was stored, send it in parts",
-        ));
+fn finish(drafts: Drafts<'_>, limits: &Limits, shape: Shape) -> Result<Parsed, Problem> {
+    if drafts.are_too_many() {
+        let most = limits.messages;
+        let detail = format!("a body has at most {most} messages; nothing was stored");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
     if !drafts.large.is_empty() {
         return Err(drafts.large.problem(StatusCode::PAYLOAD_TOO_LARGE));
@@ -131,7 +134,7 @@ fn read_lines(text: &str, drafts: &mut Drafts<'_>) -> Result<(), Problem> {
         let element = serde_json::from_str(line)
             .map_err(|error| unreadable(&error, above, drafts.seen, ""))?;
         take(element, drafts);
-        if drafts.seen > MAX_MESSAGES {
+        if drafts.are_too_many() {
             break;
         }
     }
@@ -166,7 +169,7 @@ impl<'de> Visitor<'de> for Messages<'_, '_> {
     fn visit_seq<S: SeqAccess<'de>>(self, mut elements: S) -> Result<(), S::Error> {
         while let Some(element) = elements.next_element()? {
             take(element, self.0);
-            if self.0.seen > MAX_MESSAGES {
+            if self.0.are_too_many() {
                 return Err(S::Error::custom("too many messages"));
             }
         }
