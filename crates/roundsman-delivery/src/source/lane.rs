@@ -40,8 +40,8 @@ pub(crate) struct Out {
 /// Where a message that is out is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutState {
-    /// With its target.
-    Flying,
+    /// With its target; `again`: not for the first time, and only for clients that acknowledge.
+    Flying { again: bool },
     /// Written at this moment; `again`: to be sent again when it is read again.
     Unacknowledged { since: Timestamp, again: bool },
     /// Its end is on its way to the store.
@@ -78,6 +78,8 @@ pub(crate) struct Resident {
     pub(crate) blocked: bool,
     /// In the ring, or waiting at its key's cap.
     pub(crate) listed: bool,
+    /// No room in its topic's window.
+    pub(crate) parked: bool,
     /// Nothing happened since the last sweep.
     pub(crate) idle: bool,
 }
@@ -100,6 +102,7 @@ impl Resident {
             fenced: false,
             blocked: false,
             listed: false,
+            parked: false,
             idle: false,
         }
     }
@@ -124,6 +127,7 @@ impl Resident {
         let Some(seq) = self.back_to.take() else { return (0, 0) };
         self.cursor = self.cursor.min(seq.saturating_sub(1));
         self.generation = generation;
+        self.parked = false;
         (self.fetching, self.missed) = (false, false);
         self.more = true;
         self.forget_queue()

@@ -155,7 +155,7 @@ impl Lanes {
     pub(crate) fn settled(&mut self, told: Told, now: Timestamp) {
         let mut woken = Vec::new();
         let Some(lane) = self.lanes.get_mut(&told.lane) else { return };
-        lane.idle = false;
+        (lane.idle, lane.parked) = (false, false);
         let known = lane.out.get(&told.seq).map(|out| out.attempt);
         let is_old = known.is_some() && told.attempt.is_some() && told.attempt != known;
         if is_old && told.ending != Ending::Gone {
@@ -180,20 +180,28 @@ impl Lanes {
         self.metrics.in_flight.store(self.flying as u64, Ordering::Relaxed);
         self.poke(told.lane);
         for lane in woken {
-            self.unpark(lane);
+            self.unlist(lane);
         }
     }
 
     /// Books what was out as back, or as waiting for its acknowledgement.
     fn landed(&mut self, told: Told, mut out: Out, now: Timestamp, woken: &mut Vec<LaneId>) {
         let Some(lane) = self.lanes.get_mut(&told.lane) else { return };
-        if out.state == OutState::Flying {
+        if let OutState::Flying { again } = out.state {
             lane.flying -= 1;
             self.flying -= 1;
             self.flying_bytes -= out.bytes;
             self.keys.land(&lane.levels, woken);
             if self.alone == Some(told.lane) && self.flying == 0 {
                 self.alone = None;
+            }
+            if again && told.ending == Ending::Back {
+                // Written before, not taken this time: it stays unacknowledged.
+                out.state = OutState::Unacknowledged { since: now, again: true };
+                lane.out.insert(told.seq, out);
+                self.unacknowledged += 1;
+                self.acking.insert(told.lane);
+                return;
             }
         }
         let was_waiting = matches!(out.state, OutState::Unacknowledged { .. });
@@ -213,15 +221,24 @@ impl Lanes {
         self.audience.remove_out(&topic, 1);
         if self.audience.get(&topic).is_some_and(|topic| topic.lanes.len() > 1) {
             // Another lane of the topic may have waited for room in the window.
-            for other in self.audience.lanes_of(&topic) {
-                self.poke(other);
-            }
+            self.unpark_all(&topic);
         }
     }
 
-    fn unpark(&mut self, id: LaneId) {
+    /// A lane that waited at its key's cap may go on.
+    fn unlist(&mut self, id: LaneId) {
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.listed = false;
+            self.poke(id);
+        }
+    }
+
+    /// The lanes of a topic that waited for room in its window may go on.
+    fn unpark_all(&mut self, topic: &str) {
+        for id in self.audience.lanes_of(topic) {
+            if let Some(lane) = self.lanes.get_mut(&id) {
+                lane.parked = false;
+            }
             self.poke(id);
         }
     }
@@ -236,8 +253,8 @@ impl Lanes {
                     lane.come_again();
                 }
             }
-            self.poke(id);
         }
+        self.unpark_all(topic);
     }
 
     /// A client left.
@@ -245,6 +262,9 @@ impl Lanes {
         let lanes = self.audience.lanes_of(topic);
         self.audience.leave(topic, asks);
         for id in lanes {
+            if let Some(lane) = self.lanes.get_mut(&id) {
+                lane.parked = false;
+            }
             self.poke(id);
         }
     }
@@ -274,7 +294,8 @@ impl Lanes {
             self.queued -= count;
             self.queued_bytes -= bytes;
         }
-        if !lane.queue.is_empty() && !lane.listed && lane.back_to.is_none() && !lane.fenced {
+        let waits = lane.parked || lane.fenced || lane.back_to.is_some();
+        if !lane.queue.is_empty() && !lane.listed && !waits {
             lane.listed = true;
             self.ring.push_back(id);
         }

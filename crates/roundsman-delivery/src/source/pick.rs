@@ -15,6 +15,28 @@ pub(crate) struct Picked {
     pub(crate) messages: Vec<(Message, usize)>,
     /// The one message goes alone.
     pub(crate) alone: bool,
+    /// No more fits, by bytes.
+    pub(crate) is_full: bool,
+}
+
+/// What is to be done with the record at the head of a lane's queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Head {
+    /// Its turn.
+    Due,
+    /// Its turn, with nothing else in flight.
+    Alone,
+    /// It is out already.
+    Skip,
+    /// Too old.
+    Expired,
+    /// Too much is in flight, by bytes.
+    Full,
+    /// No room in its topic's window: parked until something of the topic is settled, or
+    /// somebody joins or leaves.
+    Parked,
+    /// There is none.
+    None,
 }
 
 /// Messages of one lane in a row, before the next lane has its turn.
@@ -28,7 +50,7 @@ impl Lanes {
             return picked;
         }
         let mut rounds = self.ring.len();
-        while picked.messages.len() < demand && rounds > 0 && !picked.alone {
+        while picked.messages.len() < demand && rounds > 0 && !picked.alone && !picked.is_full {
             let Some(id) = self.ring.pop_front() else { break };
             rounds -= 1;
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
@@ -49,41 +71,77 @@ impl Lanes {
     fn turn(&mut self, id: LaneId, most: usize, now: Timestamp, picked: &mut Picked) -> bool {
         let Some(room) = self.room(id, most) else { return false };
         let mut taken = 0;
-        while taken < room {
-            let Some(lane) = self.lanes.get_mut(&id) else { break };
-            let Some(record) = lane.queue.front() else { break };
-            if !lane.is_due(record.seq) {
-                self.pop(id);
-                continue;
-            }
-            if record.is_expired(now) {
-                self.expire(id);
-                continue;
-            }
-            let bytes = record.payload.len();
-            if self.flying > 0 && self.flying_bytes + bytes > self.limits.dispatch.max_bytes {
-                break;
-            }
-            let alone = record.history.as_ref().is_some_and(|history| history.goes_alone());
-            if alone {
-                self.alone = Some(id);
-                if self.flying > 0 {
+        while taken < room && !picked.alone {
+            match self.head(id, now) {
+                Head::Skip => {
+                    self.pop(id);
+                }
+                Head::Expired => self.expire(id),
+                Head::Alone if self.flying > 0 => {
                     // Everything else lands first; nothing new is picked until then.
+                    self.alone = Some(id);
                     self.relist_first(id);
                     return false;
                 }
-                picked.alone = true;
-            }
-            if let Some(record) = self.pop(id) {
-                picked.messages.push(self.take_off(id, record));
-                taken += 1;
-            }
-            if alone {
-                break;
+                head @ (Head::Due | Head::Alone) => {
+                    if head == Head::Alone {
+                        self.alone = Some(id);
+                        picked.alone = true;
+                    }
+                    if let Some(record) = self.pop(id) {
+                        picked.messages.push(self.take_off(id, record));
+                        taken += 1;
+                    }
+                }
+                Head::Full => {
+                    picked.is_full = true;
+                    self.relist_first(id);
+                    return false;
+                }
+                Head::Parked => {
+                    if let Some(lane) = self.lanes.get_mut(&id) {
+                        lane.parked = true;
+                    }
+                    break;
+                }
+                Head::None => break,
             }
         }
         self.poke(id);
         taken > 0
+    }
+
+    /// What is to be done with the record at the head of a lane's queue.
+    fn head(&mut self, id: LaneId, now: Timestamp) -> Head {
+        let Some(lane) = self.lanes.get_mut(&id) else { return Head::None };
+        let Some(record) = lane.queue.front() else { return Head::None };
+        let (topic, rule) = (self.audience.get(&lane.lane.topic), self.limits.rules.get(lane.rule));
+        let asked = rule.is_some_and(|rule| asks(rule, topic.map_or(0, |topic| topic.askers)));
+        match lane.out.get_mut(&record.seq).map(|out| &mut out.state) {
+            Some(OutState::Unacknowledged { again, .. }) if *again && !asked => {
+                // Whoever asked has left again, and others have had it: it waits for the next
+                // one who asks.
+                *again = false;
+                return Head::Skip;
+            }
+            Some(OutState::Unacknowledged { again: true, .. }) => {}
+            Some(_) => return Head::Skip,
+            None => {
+                let window = rule.map_or(usize::MAX, |rule| rule.ack_window);
+                if asked && topic.is_some_and(|topic| topic.out >= window) {
+                    return Head::Parked;
+                }
+            }
+        }
+        if record.is_expired(now) {
+            return Head::Expired;
+        }
+        let bytes = record.payload.len();
+        if self.flying > 0 && self.flying_bytes + bytes > self.limits.dispatch.max_bytes {
+            return Head::Full;
+        }
+        let alone = record.history.as_ref().is_some_and(|history| history.goes_alone());
+        if alone { Head::Alone } else { Head::Due }
     }
 
     /// How many messages a lane may have picked now; `None` where it has to wait, and then
@@ -94,17 +152,8 @@ impl Lanes {
         if lane.back_to.is_some() || lane.fenced || lane.blocked || lane.queue.is_empty() {
             return None;
         }
-        let topic = self.audience.get(&lane.lane.topic);
-        if needs_audience(rule) && topic.is_none_or(|topic| topic.clients == 0) {
+        if needs_audience(rule) && !self.audience.is_there(&lane.lane.topic) {
             self.poke(id);
-            return None;
-        }
-        let asks = topic.is_some_and(|topic| asks(rule, topic.askers));
-        let out = topic.map_or(0, |topic| topic.out);
-        let comes_again =
-            lane.queue.front().is_some_and(|record| lane.out.contains_key(&record.seq));
-        let window = if asks && !comes_again { rule.ack_window.saturating_sub(out) } else { most };
-        if window == 0 {
             return None;
         }
         if rule.is_serial() && lane.flying > 0 {
@@ -116,7 +165,7 @@ impl Lanes {
             lane.listed = true;
             return None;
         }
-        Some(most.min(window).min(room))
+        Some(most.min(room))
     }
 
     fn pop(&mut self, id: LaneId) -> Option<Record> {
@@ -174,7 +223,8 @@ impl Lanes {
         } else {
             self.audience.add_out(&lane.lane.topic, 1);
         }
-        lane.out.insert(record.seq, Out { attempt, bytes, history, state: OutState::Flying });
+        let state = OutState::Flying { again };
+        lane.out.insert(record.seq, Out { attempt, bytes, history, state });
         (Message { record, attempt, again }, lane.rule)
     }
 }
