@@ -1,1 +1,9 @@
-//! roundsman-sql
+//! Messages kept in SQL databases: [`SqliteStore`], embedded and durable.
+//!
+//! Each database has a folder with the same file names in it, one for each verb of the store
+//! contract (`accept`, `claim`, `settle`, `block`, `promote`, `fetch`, `inspect`, `probe`) and
+//! `schema` with the drawn layout of its tables.
+
+mod sqlite;
+
+pub use sqlite::SqliteStore;

@@ -1,0 +1,232 @@
+//! The books: every count there is, changed in one place ([`Books::shift`]) and written once a commit.
+//!
+//! What must agree: a lane's `ready` and `later`, its key's backlog, the totals, and what is held,
+//! which is the sum of `ready` over lanes where nobody is there. An empty lane is neither blocked
+//! nor, for long, kept: those that ran empty are queued, and forgotten if they still are so a while
+//! later. Most fill again at once, and making one costs more than a message.
+
+use super::accounts::Accounts;
+use super::error::Sql;
+use super::lanes::{Change, LaneRow, Lanes};
+use super::row::{int, number};
+use roundsman_store::{Block, Counts, Key, LaneId, Timestamp};
+use rusqlite::Connection;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a lane is kept empty.
+const IDLE: Duration = Duration::from_secs(5);
+/// How many empty lanes are kept.
+const IDLE_LANES: usize = 16 * 1024;
+/// How many are forgotten in one transaction.
+const FORGET_AT_ONCE: usize = 256;
+
+pub(super) struct Books {
+    pub(super) counts: Counts,
+    pub(super) accounts: Accounts,
+    lanes: Lanes,
+    /// The last sequence, and the last lane number.
+    seq: u64,
+    numbered: u64,
+    idle: VecDeque<(Timestamp, LaneId)>,
+    is_dirty: bool,
+}
+
+impl Books {
+    /// The books as the file has them.
+    pub(super) fn open(connection: &Connection) -> Sql<Self> {
+        connection.query_row(
+            "SELECT seq, lanes, backlog, scheduled, held, dead, ids FROM state",
+            (),
+            |row| {
+                Ok(Self {
+                    seq: number(row, 0)?,
+                    numbered: number(row, 1)?,
+                    counts: read_counts(row, 2)?,
+                    accounts: Accounts::new(),
+                    lanes: Lanes::new(),
+                    idle: VecDeque::new(),
+                    is_dirty: false,
+                })
+            },
+        )
+    }
+
+    /// The next sequence.
+    pub(super) fn next_seq(&mut self) -> u64 {
+        self.is_dirty = true;
+        self.seq += 1;
+        self.seq
+    }
+
+    /// The lane of this number, if there is one.
+    pub(super) fn lane(
+        &mut self,
+        connection: &Connection,
+        id: LaneId,
+    ) -> Sql<Option<&mut LaneRow>> {
+        self.lanes.find(connection, id)
+    }
+
+    /// The lane of this name, made if need be.
+    pub(super) fn intern(
+        &mut self,
+        connection: &Connection,
+        key: Key,
+        topic: Arc<str>,
+    ) -> Sql<LaneId> {
+        if let Some(id) = self.lanes.named(connection, &key, &topic)? {
+            return Ok(id);
+        }
+        self.is_dirty = true;
+        self.numbered += 1;
+        Ok(self.lanes.make(self.numbered, key, topic))
+    }
+
+    /// One message came in or is gone, or moved between lane and schedule: by so much each.
+    pub(super) fn shift(
+        &mut self,
+        connection: &Connection,
+        id: LaneId,
+        ready: i64,
+        later: i64,
+        now: Timestamp,
+    ) -> Sql<()> {
+        let Some(row) = self.lanes.find(connection, id)? else { return Ok(()) };
+        row.ready = row.ready.saturating_add_signed(ready);
+        row.later = row.later.saturating_add_signed(later);
+        let held = if row.block == Some(Block::Absent) { ready } else { 0 };
+        let mut change = Change::Counts;
+        if row.ready == 0 {
+            row.tail = None;
+            if row.block.take().is_some() {
+                change = Change::Turn;
+            }
+        } else if row.block.is_none() && !row.turn {
+            row.turn = true;
+            change = Change::Turn;
+        }
+        if row.ready == 0 && row.later == 0 && !std::mem::replace(&mut row.is_idle, true) {
+            self.idle.push_back((now, id));
+        }
+        let lane = row.lane.clone();
+        self.lanes.note(id, change);
+        self.count(ready, later, held);
+        self.accounts.shift_topic(&lane.topic, ready);
+        self.accounts.shift(connection, &lane.key, ready + later, held)
+    }
+
+    fn count(&mut self, ready: i64, later: i64, held: i64) {
+        self.is_dirty = true;
+        let counts = &mut self.counts;
+        counts.backlog = counts.backlog.saturating_add_signed(ready + later);
+        counts.scheduled = counts.scheduled.saturating_add_signed(later);
+        counts.held = counts.held.saturating_add_signed(held);
+    }
+
+    /// One dead letter more, or one sender's id more or less.
+    pub(super) fn shift_kept(&mut self, dead: i64, ids: i64) {
+        self.is_dirty = true;
+        self.counts.dead = self.counts.dead.saturating_add_signed(dead);
+        self.counts.ids = self.counts.ids.saturating_add_signed(ids);
+    }
+
+    /// Blocks a lane that has messages, or releases it.
+    pub(super) fn set_block(
+        &mut self,
+        connection: &Connection,
+        id: LaneId,
+        block: Option<Block>,
+    ) -> Sql<()> {
+        let Some(row) = self.lanes.find(connection, id)? else { return Ok(()) };
+        let block = block.filter(|_| row.ready > 0);
+        if row.block == block {
+            return Ok(());
+        }
+        let was = std::mem::replace(&mut row.block, block);
+        row.turn = block.is_none() && row.ready > 0;
+        let records = i64::try_from(row.ready).unwrap_or(i64::MAX);
+        let held = match (was, block) {
+            (_, Some(Block::Absent)) => records,
+            (Some(Block::Absent), _) => -records,
+            _ => 0,
+        };
+        let key = row.lane.key.clone();
+        self.lanes.note(id, Change::Turn);
+        if held != 0 {
+            self.count(0, 0, held);
+        }
+        self.accounts.shift(connection, &key, 0, held)
+    }
+
+    /// Messages in the lanes of `topic`.
+    pub(super) fn in_topic(&mut self, connection: &Connection, topic: &Arc<str>) -> Sql<u64> {
+        let lanes = &mut self.lanes;
+        self.accounts.topic(topic, || {
+            lanes.flush(connection)?;
+            connection
+                .prepare_cached("SELECT coalesce(sum(ready), 0) FROM lane WHERE topic = ?1")?
+                .query_row([&**topic], |row| number(row, 0))
+        })
+    }
+
+    /// Writes what has changed, so that statements see it too.
+    pub(super) fn flush(&mut self, connection: &Connection) -> Sql<()> {
+        self.lanes.flush(connection)?;
+        self.accounts.flush(connection)?;
+        if std::mem::take(&mut self.is_dirty) {
+            let Counts { backlog, scheduled, held, dead, ids } = self.counts;
+            let totals = [self.seq, self.numbered, backlog, scheduled, held, dead, ids];
+            connection
+                .prepare_cached(
+                    "UPDATE state SET seq = ?1, lanes = ?2, backlog = ?3, scheduled = ?4,
+                     held = ?5, dead = ?6, ids = ?7",
+                )?
+                .execute(totals.map(int))?;
+        }
+        Ok(())
+    }
+
+    /// Forgets lanes that have been empty for a while. Everything is written already.
+    pub(super) fn forget_idle(&mut self, connection: &Connection, now: Timestamp) -> Sql<()> {
+        for _ in 0..FORGET_AT_ONCE {
+            let Some((since, id)) = self.idle.front().copied() else { break };
+            if now.since(since) < IDLE && self.idle.len() <= IDLE_LANES {
+                break;
+            }
+            self.idle.pop_front();
+            self.forget(connection, id)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a lane, and its key's account, if nothing is in it.
+    pub(super) fn forget(&mut self, connection: &Connection, id: LaneId) -> Sql<()> {
+        let Some(row) = self.lanes.find(connection, id)? else { return Ok(()) };
+        row.is_idle = false;
+        if row.ready > 0 || row.later > 0 {
+            return Ok(());
+        }
+        let key = row.lane.key.clone();
+        self.lanes.forget(connection, id)?;
+        self.accounts.forget(connection, &key)
+    }
+
+    /// Between two transactions: lets go of what was not used lately.
+    pub(super) fn turn(&mut self) {
+        self.lanes.turn();
+        self.accounts.turn();
+    }
+}
+
+/// The totals, from five columns of `state` that begin at `first`.
+pub(super) fn read_counts(row: &rusqlite::Row<'_>, first: usize) -> Sql<Counts> {
+    Ok(Counts {
+        backlog: number(row, first)?,
+        scheduled: number(row, first + 1)?,
+        held: number(row, first + 2)?,
+        dead: number(row, first + 3)?,
+        ids: number(row, first + 4)?,
+    })
+}

@@ -1,0 +1,70 @@
+//! A bounded cache of two generations: what is used stays, the rest goes half at a time.
+//!
+//! Looking something up moves it into the young half. [`Cache::turn`] drops the old half once the
+//! young one is full. Nothing is dropped in between, so that whoever calls it only between
+//! transactions may keep unwritten changes in here. Chosen over a linked list of recent uses: two
+//! maps, no links, and nothing to pay for a hit in the young half.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash};
+
+pub(super) struct Cache<K, V, S> {
+    young: HashMap<K, V, S>,
+    old: HashMap<K, V, S>,
+    limit: usize,
+}
+
+impl<K: Hash + Eq, V, S: BuildHasher + Default> Cache<K, V, S> {
+    /// An empty one that keeps about `limit` entries, at most twice as many between two turns.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { young: HashMap::default(), old: HashMap::default(), limit }
+    }
+
+    /// The entry, if it is here.
+    pub(super) fn find(&mut self, key: &K) -> Option<&mut V> {
+        if !self.young.contains_key(key) {
+            let (key, value) = self.old.remove_entry(key)?;
+            self.young.insert(key, value);
+        }
+        self.young.get_mut(key)
+    }
+
+    /// Puts an entry in, young.
+    pub(super) fn insert(&mut self, key: K, value: V) {
+        self.old.remove(&key);
+        self.young.insert(key, value);
+    }
+
+    /// Takes an entry out.
+    pub(super) fn remove(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
+    /// Lets the old half go if the young one is full.
+    pub(super) fn turn(&mut self) {
+        if self.young.len() >= self.limit / 2 {
+            self.old = std::mem::take(&mut self.young);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::RandomState;
+
+    #[test]
+    fn what_is_used_stays_and_the_rest_goes() {
+        let mut cache = Cache::<u64, u64, RandomState>::new(4);
+        for number in 0..100 {
+            cache.insert(number, number * 10);
+            assert_eq!(cache.find(&0), Some(&mut 0), "used all the time");
+            cache.turn();
+        }
+        assert!(cache.find(&1).is_none(), "used once");
+        assert!(cache.young.len() + cache.old.len() <= 6);
+        cache.remove(&0);
+        assert!(cache.find(&0).is_none());
+    }
+}

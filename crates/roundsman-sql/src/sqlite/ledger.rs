@@ -1,0 +1,70 @@
+//! The ledger: the connection that writes, with everything derived from the file that it relies on.
+//!
+//! It is opened from the file alone and thrown away as a whole after any failure, so that nothing
+//! in memory can say what the file does not.
+
+use super::books::Books;
+use super::claim::Claims;
+use super::error::{Sql, store_error};
+use super::expire::Sweeps;
+use super::{open, recover};
+use roundsman_store::{Clock, Fresh, IdSalt, StoreError};
+use rusqlite::Connection;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where the file is and what does not change while it is open.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) salt: IdSalt,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// What the calls of a group are performed on.
+pub(super) struct Ledger {
+    pub(super) connection: Connection,
+    pub(super) place: Place,
+    pub(super) books: Books,
+    pub(super) claims: Claims,
+    pub(super) sweeps: Sweeps,
+    /// What this group accepted into lanes that are not blocked.
+    pub(super) fresh: Vec<Fresh>,
+}
+
+impl Ledger {
+    /// Opens it anew after a failure; `claims` goes on numbering where the last one was.
+    pub(super) fn reopen(place: &Place, last_claim: u64) -> Result<Self, StoreError> {
+        let sql = |error: rusqlite::Error| store_error(&place.path, &error);
+        let connection = open::writing(&place.path)?;
+        Self::on(connection, place.clone(), last_claim).map_err(sql)
+    }
+
+    /// A ledger on this connection.
+    pub(super) fn on(connection: Connection, place: Place, last_claim: u64) -> Sql<Self> {
+        let books = Books::open(&connection)?;
+        let claims = Claims::open(last_claim, recover::open_members(&connection)?);
+        Ok(Self { connection, place, books, claims, sweeps: Sweeps::default(), fresh: Vec::new() })
+    }
+
+    /// Begins the transaction of a group.
+    pub(super) fn begin(&mut self) -> Sql<()> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute(()).map(drop)
+    }
+
+    /// Ends it: on return it is on the disk, and what it accepted may be announced.
+    pub(super) fn commit(&mut self) -> Sql<Vec<Fresh>> {
+        self.books.flush(&self.connection)?;
+        self.books.forget_idle(&self.connection, self.place.clock.now())?;
+        self.connection.prepare_cached("COMMIT")?.execute(())?;
+        self.books.turn();
+        Ok(std::mem::take(&mut self.fresh))
+    }
+}

@@ -1,0 +1,207 @@
+//! One message among those kept: found, changed, moved, and taken out for good.
+//!
+//! Every verb that touches messages which are there already works through [`Messages`], so that the
+//! books, the claims and the ids follow each change in one place.
+
+use super::books::Books;
+use super::claim::Claims;
+use super::error::Sql;
+use super::history::Past;
+use super::ids;
+use super::ledger::Ledger;
+use super::row::{Fate, int, moment, number, text};
+use roundsman_store::{Block, DeadReason, Failure, IdSalt, LaneId, MessageId, Timestamp};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
+use std::sync::Arc;
+
+/// A message without its event and payload.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) seq: u64,
+    pub(super) lane: LaneId,
+    /// Its moment, while it waits outside of its lane.
+    pub(super) due: Option<Timestamp>,
+    pub(super) expires: Option<Timestamp>,
+    pub(super) accepted: Timestamp,
+    /// `None`: made here, and it lies where its id says.
+    pub(super) id: Option<Arc<str>>,
+    past: Option<Vec<u8>>,
+}
+
+impl Kept {
+    pub(super) fn attempts(&self) -> u32 {
+        let history = self.past.as_deref().and_then(Past::decode_history);
+        history.map_or(0, |history| history.attempts)
+    }
+
+    pub(super) fn past(&self) -> Past {
+        self.past.as_deref().map(Past::decode).unwrap_or_default()
+    }
+
+    /// Its id as text, wherever it lies.
+    fn id(&self, salt: IdSalt) -> Arc<str> {
+        match &self.id {
+            Some(id) => id.clone(),
+            None => MessageId::Made { salt, lane: self.lane, seq: self.seq }.to_string().into(),
+        }
+    }
+}
+
+const FIND: &str =
+    "SELECT seq, lane, due, expires, accepted, id, history FROM message WHERE seq = ?1";
+
+pub(super) fn read(row: &Row<'_>) -> Sql<Kept> {
+    let id = match row.get_ref(5)? {
+        rusqlite::types::ValueRef::Null => None,
+        _ => Some(text(row, 5)?),
+    };
+    Ok(Kept {
+        seq: number(row, 0)?,
+        lane: LaneId(number(row, 1)?),
+        due: moment(row, 2)?,
+        expires: moment(row, 3)?,
+        accepted: Timestamp(row.get(4)?),
+        id,
+        past: row.get(6)?,
+    })
+}
+
+/// The messages of a ledger during one call.
+pub(super) struct Messages<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) books: &'a mut Books,
+    pub(super) claims: &'a mut Claims,
+    pub(super) salt: IdSalt,
+    pub(super) now: Timestamp,
+    find: CachedStatement<'a>,
+    delete: CachedStatement<'a>,
+}
+
+impl<'a> Messages<'a> {
+    pub(super) fn of(ledger: &'a mut Ledger) -> Sql<Self> {
+        let connection = &ledger.connection;
+        Ok(Self {
+            connection,
+            books: &mut ledger.books,
+            claims: &mut ledger.claims,
+            salt: ledger.place.salt,
+            now: ledger.place.clock.now(),
+            find: connection.prepare_cached(FIND)?,
+            delete: connection.prepare_cached("DELETE FROM message WHERE seq = ?1")?,
+        })
+    }
+
+    /// The message of this sequence, while it is neither settled nor dead.
+    pub(super) fn find(&mut self, seq: u64) -> Sql<Option<Kept>> {
+        self.find.query_row([int(seq)], read).optional()
+    }
+
+    /// The message of this id, while it is neither settled nor dead.
+    pub(super) fn named(&mut self, id: &str) -> Sql<Option<Kept>> {
+        let known = ids::find(self.connection, id)?;
+        let (place, lane) = match (known, MessageId::parse(id, self.salt)) {
+            (Some(known), _) if known.fate == Fate::Kept => (known.seq, None),
+            (None, MessageId::Made { lane, seq, .. }) => (seq, Some(lane)),
+            _ => return Ok(None),
+        };
+        let kept = self.find(place)?;
+        Ok(kept.filter(|kept| lane.is_none_or(|lane| kept.lane == lane && kept.id.is_none())))
+    }
+
+    /// Writes what was tried with a message that stays where it is.
+    pub(super) fn remember(&mut self, seq: u64, past: &Past) -> Sql<()> {
+        self.connection
+            .prepare_cached("UPDATE message SET history = ?2 WHERE seq = ?1")?
+            .execute((int(seq), past.encode()))
+            .map(drop)
+    }
+
+    /// Ends a message for good: only its id, where the sender gave one, stays.
+    pub(super) fn finish(&mut self, kept: &Kept, attempt: u32, fate: Fate) -> Sql<()> {
+        self.take_out(kept)?;
+        if let Some(id) = &kept.id {
+            let mut past = kept.past();
+            past.history.attempts = past.history.attempts.max(attempt);
+            let gone = ids::settle(self.connection, id, self.salt, fate, self.now, &past)?;
+            self.books.shift_kept(0, -gone);
+        }
+        Ok(())
+    }
+
+    /// Moves a message to the dead letters.
+    pub(super) fn bury(&mut self, kept: &Kept, past: &Past, reason: DeadReason) -> Sql<()> {
+        let Some(lane) = self.books.lane(self.connection, kept.lane)?.map(|row| row.lane.clone())
+        else {
+            return Ok(());
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO dead
+                 SELECT seq, lane, ?2, ?3, accepted, expires, id, event, ?4, ?5, ?6, payload
+                 FROM message WHERE seq = ?1",
+            )?
+            .execute((
+                int(kept.seq),
+                lane.key.as_str(),
+                &*lane.topic,
+                past.encode(),
+                reason.as_str(),
+                self.now.0,
+            ))?;
+        self.take_out(kept)?;
+        self.books.shift_kept(1, 0);
+        match &kept.id {
+            Some(id) => ids::bury(self.connection, id, self.now),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a message out of its lane until `due`.
+    pub(super) fn put_off(&mut self, kept: &Kept, past: &Past, due: Timestamp) -> Sql<()> {
+        self.connection
+            .prepare_cached("UPDATE message SET due = ?2, history = ?3 WHERE seq = ?1")?
+            .execute((int(kept.seq), due.0, past.encode()))?;
+        if kept.due.is_some() {
+            return Ok(());
+        }
+        self.books.shift(self.connection, kept.lane, -1, 1, self.now)
+    }
+
+    /// Puts a message whose moment has come behind all others of its lane, under a new sequence;
+    /// its id leads there from now on.
+    pub(super) fn bring_back(&mut self, kept: &Kept) -> Sql<()> {
+        let seq = self.books.next_seq();
+        let id = kept.id(self.salt);
+        self.connection
+            .prepare_cached("UPDATE message SET seq = ?2, due = NULL, id = ?3 WHERE seq = ?1")?
+            .execute((int(kept.seq), int(seq), &*id))?;
+        self.books.shift(self.connection, kept.lane, 1, -1, self.now)?;
+        let Some(row) = self.books.lane(self.connection, kept.lane)? else { return Ok(()) };
+        row.tail = Some(seq);
+        let lane = row.lane.clone();
+        ids::relocate(self.connection, &id, seq, &lane, kept)
+    }
+
+    /// Ends or renews a block; see [`Books::set_block`].
+    pub(super) fn set_block(&mut self, lane: LaneId, block: Option<Block>) -> Sql<()> {
+        self.books.set_block(self.connection, lane, block)
+    }
+
+    /// What is written down of a failed attempt.
+    pub(super) fn failed(&self, kept: &Kept, attempt: u32, failure: Failure) -> Past {
+        let mut past = kept.past();
+        past.fail(attempt, failure, self.now);
+        past
+    }
+
+    fn take_out(&mut self, kept: &Kept) -> Sql<()> {
+        self.delete.execute([int(kept.seq)])?;
+        let (ready, later) = if kept.due.is_none() { (-1, 0) } else { (0, -1) };
+        if let Some(row) = self.books.lane(self.connection, kept.lane)?
+            && row.tail == Some(kept.seq)
+        {
+            row.tail = None;
+        }
+        self.books.shift(self.connection, kept.lane, ready, later, self.now)
+    }
+}

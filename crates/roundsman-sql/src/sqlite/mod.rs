@@ -1,0 +1,61 @@
+//! The store in one SQLite file: one thread writes and groups commits, two threads read.
+//!
+//! ```text
+//!            accept claim settle block release promote        walk fetch        find counts
+//!                          │                                      │                  │
+//!  SqliteStore ────────────┼──────────────────────────────────────┼──────────────────┤
+//!                          ▼                                      ▼                  ▼
+//!                  writer thread                              road thread      looking thread
+//!         takes all calls that wait, then                  own connection,     own connection,
+//!         BEGIN · each call · books · COMMIT               query only          query only
+//!         hints, then answers
+//!                          │
+//!                       Ledger: connection + Books (lanes, keys, totals; bounded caches) + Claims
+//! ```
+//!
+//! * **An answer comes after the commit of what it says**, and the commit after its sync: the
+//!   file is in WAL mode with `synchronous=FULL`. While one group is being synced the next one
+//!   gathers, so that durability costs latency and hardly any throughput.
+//! * **A refused batch leaves nothing behind**: [`accept`] checks everything before it writes.
+//! * **A failed group leaves nothing behind either.** Whatever fails in it, all its calls are
+//!   told, the ledger is thrown away as a whole, caches with it, and opened anew from the file:
+//!   after a failed sync neither the connection nor anything derived from it can be believed.
+//! * **Nothing is in memory for a message that waits.** The books cache lanes and keys, bounded;
+//!   the claims know the messages in flight, which demand bounds.
+//! * **One process.** A lock of the operating system on a file beside it keeps others out; see
+//!   [`lock`]. The claims and the books rely on it.
+//!
+//! Readers are apart from the writer and from each other, so that a slow look-up holds up nobody;
+//! their transactions are one call long, since a long one would keep the WAL from being reset.
+
+mod accept;
+mod accounts;
+mod block;
+mod books;
+mod cache;
+mod call;
+mod claim;
+mod error;
+mod expire;
+mod fetch;
+mod hints;
+mod history;
+mod ids;
+mod inspect;
+mod lanes;
+mod ledger;
+mod lock;
+mod message;
+mod open;
+mod probe;
+mod promote;
+mod reader;
+mod recover;
+mod row;
+mod schema;
+mod settle;
+mod store;
+mod take;
+mod writer;
+
+pub use store::SqliteStore;

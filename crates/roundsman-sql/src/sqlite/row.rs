@@ -1,0 +1,77 @@
+//! Between the columns of the tables and the types of the contract.
+
+use super::error::{Sql, strange};
+use roundsman_store::{Block, Key, Lane, LaneId, Timestamp};
+use rusqlite::Row;
+use std::sync::Arc;
+
+/// A number as SQLite keeps it. All ours are far below 2⁶³; a stranger's wraps and is not found.
+pub(super) fn int(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// And back.
+pub(super) fn number(row: &Row<'_>, column: usize) -> Sql<u64> {
+    row.get::<_, i64>(column).map(i64::cast_unsigned)
+}
+
+/// A moment that may be missing.
+pub(super) fn moment(row: &Row<'_>, column: usize) -> Sql<Option<Timestamp>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp))
+}
+
+/// A text that is shared from now on.
+pub(super) fn text(row: &Row<'_>, column: usize) -> Sql<Arc<str>> {
+    Ok(row.get_ref(column)?.as_str()?.into())
+}
+
+/// A key.
+pub(super) fn key(row: &Row<'_>, column: usize) -> Sql<Key> {
+    Key::parse(row.get_ref(column)?.as_str()?).map_err(|error| strange(column, error))
+}
+
+/// A lane from three columns that begin at `first`: id, key, topic.
+pub(super) fn lane(row: &Row<'_>, first: usize) -> Sql<Arc<Lane>> {
+    let id = LaneId(number(row, first)?);
+    Ok(Arc::new(Lane { id, key: key(row, first + 1)?, topic: text(row, first + 2)? }))
+}
+
+/// A block as the columns `wait` and `until`.
+pub(super) fn wait(block: Option<Block>) -> (i64, Option<i64>) {
+    match block {
+        None => (0, None),
+        Some(Block::Absent) => (1, None),
+        Some(Block::Until(at)) => (2, Some(at.0)),
+        Some(Block::Parked) => (3, None),
+    }
+}
+
+/// And back, from two columns that begin at `first`.
+pub(super) fn block(row: &Row<'_>, first: usize) -> Sql<Option<Block>> {
+    Ok(match row.get::<_, i64>(first)? {
+        1 => Some(Block::Absent),
+        2 => Some(Block::Until(moment(row, first + 1)?.unwrap_or_default())),
+        3 => Some(Block::Parked),
+        _ => None,
+    })
+}
+
+/// What became of a message, as the column `ids.fate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Kept = 0,
+    Delivered = 1,
+    Expired = 2,
+    Dead = 3,
+}
+
+impl Fate {
+    pub(super) fn read(row: &Row<'_>, column: usize) -> Sql<Self> {
+        Ok(match row.get::<_, i64>(column)? {
+            1 => Self::Delivered,
+            2 => Self::Expired,
+            3 => Self::Dead,
+            _ => Self::Kept,
+        })
+    }
+}

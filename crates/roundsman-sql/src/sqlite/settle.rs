@@ -1,0 +1,111 @@
+//! Settling: what became of attempts, one after the other, each answered for itself.
+
+use super::error::Sql;
+use super::ledger::Ledger;
+use super::message::{Kept, Messages};
+use super::row::Fate;
+use roundsman_store::{
+    Block, DeadReason, Failure, LaneId, Outcome, Place, Settled, Settlement, StoreError, Timestamp,
+    Which,
+};
+
+/// Settles a batch.
+pub(super) fn settle(
+    ledger: &mut Ledger,
+    batch: Vec<Settlement>,
+) -> Sql<Result<Vec<Settled>, StoreError>> {
+    let mut messages = Messages::of(ledger)?;
+    let mut settled = Vec::with_capacity(batch.len());
+    for settlement in batch {
+        settled.push(messages.settle(settlement)?);
+    }
+    Ok(Ok(settled))
+}
+
+impl Messages<'_> {
+    fn settle(&mut self, settlement: Settlement) -> Sql<Settled> {
+        let found = match &settlement.which {
+            Which::At { lane, seq, .. } => {
+                let found = self.find(*seq)?;
+                found.filter(|kept| kept.lane == *lane && kept.due.is_none())
+            }
+            Which::Id { id, topic } => match self.named(id)? {
+                Some(kept) if self.is_on(kept.lane, topic)? => Some(kept),
+                _ => None,
+            },
+        };
+        let Some(kept) = found else {
+            // Gone, but its claim may still count on it.
+            if let Which::At { seq, .. } = settlement.which {
+                self.claims.conclude(self.connection, seq)?;
+            }
+            return Ok(Settled::Unknown);
+        };
+        let attempts = kept.attempts();
+        let attempt = match settlement.which {
+            Which::At { attempt, .. } if attempt < attempts => return Ok(Settled::Stale),
+            Which::At { attempt, .. } => attempt,
+            Which::Id { .. } => self.claims.attempt(kept.seq).unwrap_or(0).max(attempts),
+        };
+        self.claims.conclude(self.connection, kept.seq)?;
+        self.apply(&kept, attempt, settlement.outcome)?;
+        Ok(Settled::Done { lane: kept.lane, seq: kept.seq, accepted_at: kept.accepted })
+    }
+
+    fn is_on(&mut self, lane: LaneId, topic: &str) -> Sql<bool> {
+        Ok(self.books.lane(self.connection, lane)?.is_some_and(|row| *row.lane.topic == *topic))
+    }
+
+    fn apply(&mut self, kept: &Kept, attempt: u32, outcome: Outcome) -> Sql<()> {
+        match outcome {
+            Outcome::Delivered => self.finish(kept, attempt, Fate::Delivered),
+            Outcome::Expired | Outcome::Dropped => self.finish(kept, 0, Fate::Expired),
+            Outcome::Sent | Outcome::Released => {
+                let mut past = kept.past();
+                past.conclude(attempt, self.now);
+                self.remember(kept.seq, &past)
+            }
+            Outcome::Retry { at, place, failure } => self.retry(kept, attempt, at, place, failure),
+            Outcome::Dead { reason, failure } => self.give_up(kept, attempt, reason, failure),
+        }
+    }
+
+    fn retry(
+        &mut self,
+        kept: &Kept,
+        attempt: u32,
+        at: Timestamp,
+        place: Place,
+        failure: Failure,
+    ) -> Sql<()> {
+        let past = self.failed(kept, attempt, failure);
+        if place == Place::Leave || kept.due.is_some() {
+            return self.put_off(kept, &past, at);
+        }
+        self.remember(kept.seq, &past)?;
+        if at <= self.now {
+            return Ok(());
+        }
+        // Where several of a lane are tried again, it waits for all of them.
+        let until = match self.books.lane(self.connection, kept.lane)?.and_then(|row| row.block) {
+            Some(Block::Until(already)) => at.max(already),
+            _ => at,
+        };
+        self.set_block(kept.lane, Some(Block::Until(until)))
+    }
+
+    fn give_up(
+        &mut self,
+        kept: &Kept,
+        attempt: u32,
+        reason: DeadReason,
+        failure: Option<Failure>,
+    ) -> Sql<()> {
+        // Without a failure nothing was sent: it was only found too old to try again.
+        let past = match failure {
+            Some(failure) => self.failed(kept, attempt, failure),
+            None => kept.past(),
+        };
+        self.bury(kept, &past, reason)
+    }
+}
