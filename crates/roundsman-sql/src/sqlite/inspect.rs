@@ -65,13 +65,14 @@ fn kept(reader: &Reader, id: &Arc<str>, seq: u64, lane: Option<LaneId>) -> Sql<O
     reader
         .connection
         .prepare_cached(
-            "SELECT key, topic, accepted, expires, history, event, due, wait, until
+            "SELECT key, topic, accepted, expires, history, event, due, wait, until, lane.id
              FROM message JOIN lane ON lane.id = message.lane
              WHERE seq = ?1 AND (?2 IS NULL OR (message.lane = ?2 AND message.id IS NULL))",
         )?
         .query_row((int(seq), lane.map(|lane| int(lane.0))), |row| {
             let mut sighting = common(row, id)?;
             sighting.event = text(row, 5)?;
+            let lane = LaneId(number(row, 9)?);
             let has_failed = sighting.history.failures > 0;
             (sighting.state, sighting.due_at) = match (moment(row, 6)?, block(row, 7)?) {
                 (Some(due), _) if has_failed => (State::Retrying, Some(due)),
@@ -80,6 +81,7 @@ fn kept(reader: &Reader, id: &Arc<str>, seq: u64, lane: Option<LaneId>) -> Sql<O
                 (None, Some(Block::Until(at))) if has_failed => (State::Retrying, Some(at)),
                 (None, _) => (State::Ready, None),
             };
+            sighting.place = moment(row, 6)?.is_none().then_some((lane, seq));
             Ok(sighting)
         })
         .optional()
@@ -133,5 +135,6 @@ fn common(row: &Row<'_>, id: &Arc<str>) -> Sql<Sighting> {
         history,
         attempts: log,
         reason: None,
+        place: None,
     })
 }

@@ -25,23 +25,14 @@ use tokio::sync::oneshot;
 ///
 /// ```
 /// use roundsman_sql::SqliteStore;
-/// use roundsman_store::{Bounds, Draft, Inspect, Key, Store, SystemClock};
+/// use roundsman_store::{Bounds, Draft, Inspect, Store, SystemClock};
 /// use std::sync::Arc;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("roundsman.db");
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let store = SqliteStore::open(&path, Arc::new(SystemClock))?;
-/// let draft = Draft {
-///     topic: "user:42".into(),
-///     key: Key::parse("team-7/user-42")?,
-///     event: "message".into(),
-///     payload: "{}".into(),
-///     id: None,
-///     deliver_at: None,
-///     expires_at: None,
-///     held: false,
-/// };
+/// let draft = Draft::new("user:42", r#"{"n":1}"#)?;
 /// store.accept(vec![draft], Bounds::NONE).await?;
 /// store.close().await?;
 ///
