@@ -1,0 +1,42 @@
+//! Step 1, in memory: messages go in, the engine delivers them in order, a target takes them.
+
+use roundsman_delivery::{Batch, Node, Rule, Rules, Settings, Target, To};
+use roundsman_store::{Draft, MemoryStore, SystemClock};
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Where messages leave the house: here, a line for each. Its answer is what makes them delivered.
+struct Lines(mpsc::UnboundedSender<String>);
+
+impl Target for Lines {
+    fn deliver(&self, batch: Batch) {
+        for message in &batch.messages {
+            let payload = String::from_utf8_lossy(&message.record.payload);
+            let _ = self.0.send(format!("{}: {payload}", batch.topic));
+        }
+        batch.acknowledger.delivered();
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (lines, mut arrived) = mpsc::unbounded_channel();
+    let store = MemoryStore::new(Arc::new(SystemClock));
+    let rule = Rule { to: To::Target(0), ..Rule::channel("*") };
+    let node = Node::builder(Arc::new(store))
+        .settings(Settings { rules: Rules::new(vec![rule]), ..Settings::default() })
+        .target(To::Target(0), Arc::new(Lines(lines)))
+        .start()?;
+
+    let greeting = |n| Draft::new("user:42", format!(r#"{{"n":{n}}}"#));
+    node.accept(vec![greeting(1)?, greeting(2)?, greeting(3)?]).await?;
+
+    for _ in 0..3 {
+        let line = arrived.recv().await.ok_or("the node is gone")?;
+        writeln!(std::io::stdout(), "{line}")?;
+    }
+    node.drain(Duration::from_secs(5)).await;
+    Ok(())
+}
