@@ -125,4 +125,4 @@ where
 type Said<'a> = (&'a RawValue, &'a RawValue, &'a str, &'a str, &'a RawValue);
 
 /// Bytes of each socket's read buffer, as Roundsman has them.
-const BUFFER: usize = 4096;
+const BUFFER: usize = 1024;
