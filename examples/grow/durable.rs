@@ -1,7 +1,8 @@
-//! Step 1, in memory: messages go in, the engine delivers them in order, a target takes them.
+//! Step 2, durable: the same in a SQLite file; what was accepted survives a crash.
 
 use roundsman_delivery::{Batch, Node, Rule, Rules, Settings, Target, To};
-use roundsman_store::{Draft, MemoryStore, SystemClock};
+use roundsman_sql::SqliteStore;
+use roundsman_store::{Draft, SystemClock};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ impl Target for Lines {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (lines, mut arrived) = mpsc::unbounded_channel();
-    let store = MemoryStore::new(Arc::new(SystemClock));
+    let store = SqliteStore::open("grow.db", Arc::new(SystemClock))?;
     let rule = Rule { to: To::Target(0), ..Rule::channel("*") };
     let node = Node::builder(Arc::new(store))
         .settings(Settings { rules: Rules::new(vec![rule]), ..Settings::default() })
