@@ -22,6 +22,8 @@
 //! [`conformance`] (behind the feature of that name) is the suite that every store runs.
 
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod guarantee;
 mod id;
