@@ -23,7 +23,7 @@ pub(super) struct Api {
 impl Api {
     /// Sockets that are open.
     pub(super) fn connections(&self) -> u64 {
-        0
+        self.app.hub.connections() as u64
     }
 }
 
