@@ -49,12 +49,11 @@ impl<'a> Fields<'a> {
             let value: &RawValue = members.next_value()?;
             fields.size = fields.size.saturating_add(size + value.get().len());
             match field {
-                Some(field) if fields.values[field as usize].is_some() => {
-                    if !fields.twice.contains(&field) {
-                        fields.twice.push(field);
-                    }
+                Some(field) if fields.values[field as usize].is_none() => {
+                    fields.values[field as usize] = Some(value);
                 }
-                Some(field) => fields.values[field as usize] = Some(value),
+                Some(field) if fields.twice.contains(&field) => {}
+                Some(field) => fields.twice.push(field),
                 None if fields.strange.len() < MAX_FAULTS => fields.strange.extend(strange),
                 None => {}
             }

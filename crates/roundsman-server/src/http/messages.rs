@@ -7,6 +7,7 @@ use super::problem::{Faults, Problem};
 use super::router::Api;
 use super::sighting;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{Response, StatusCode};
 use roundsman_delivery::IntakeError;
@@ -70,11 +71,12 @@ pub fn accepted(receipts: &[Receipt]) -> String {
 /// `GET /v1/messages/{id}`.
 pub(super) async fn find(
     State(api): State<Arc<Api>>,
-    id: Option<Path<String>>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Response<Body>, Problem> {
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "no message with this id is known here");
     // What no id can be, none is: the store is not asked.
-    let Path(id) = id.filter(|Path(id)| check_id(id).is_ok()).ok_or_else(unknown)?;
+    let Path(id) = id.map_err(|_| unknown())?;
+    check_id(&id).map_err(|_| unknown())?;
     let sighting = api.app.node.find(&id).await.map_err(|error| store_problem(&error))?;
     let sighting = sighting.ok_or_else(unknown)?;
     Ok(json(StatusCode::OK, sighting::show(&sighting).to_string()))

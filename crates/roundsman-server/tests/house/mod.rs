@@ -1,6 +1,6 @@
 //! A server without its front door: the API's router on the memory store, which a test can make
 //! fail, and with targets that take or refuse everything.
-#![allow(dead_code, unreachable_pub, missing_debug_implementations)]
+#![allow(dead_code, unused_imports, unreachable_pub, missing_debug_implementations)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod moody;
