@@ -86,6 +86,8 @@ pub mod demand;
 pub mod dispatch;
 pub mod fair;
 pub mod stage;
+pub mod streams;
+pub mod supervisor;
 pub mod testing;
 
 mod buffer;
@@ -104,5 +106,7 @@ pub use self::{
         Asker, Consumer, Emitter, Inlet, Outlet, Producer, StageRef, Transform, consumer, producer,
         transform,
     },
+    streams::{EventStream, from_iter, from_stream},
     subscribe::{Cancel, Mode, Parting, Side, Subscribe, SubscribeError, SubscriptionId},
+    supervisor::supervisor,
 };

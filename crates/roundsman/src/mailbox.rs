@@ -63,7 +63,7 @@ impl<M> Mailbox<M> {
         mem::take(&mut inner.queue)
     }
 
-    fn poll_take(&self, cx: &mut Context<'_>, into: &mut VecDeque<M>) -> Poll<()> {
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>, into: &mut VecDeque<M>) -> Poll<()> {
         let mut inner = self.lock();
         if inner.queue.is_empty() {
             match &mut inner.reader {

@@ -1,10 +1,14 @@
 //! The half of a stage that faces its producers: subscriptions, ledgers, and the input queue.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
-use crate::{Cancel, Outlet, Parting, SubscriptionId, demand::Ledger};
+use crate::{
+    Cancel, Outlet, Parting, Subscribe, SubscriptionId,
+    demand::Ledger,
+    stage::{outbound::Subscriber, port::Downstream},
+};
 
 /// A subscription as its consumer knows it.
 pub(crate) struct Subscription<In> {
@@ -40,6 +44,32 @@ pub(crate) struct Portion<In> {
 impl<In, Info> Inbound<In, Info> {
     pub(crate) fn new(merge: usize) -> Self {
         Self { subscriptions: FxHashMap::default(), queue: VecDeque::new(), merge }
+    }
+
+    /// Makes a subscription, in manual mode; false if the producer has ended.
+    pub(crate) fn join(
+        &mut self,
+        subscription: SubscriptionId,
+        me: Arc<dyn Downstream<In>>,
+        producer: Outlet<In>,
+        terms: Subscribe,
+    ) -> bool {
+        let me = Subscriber { consumer: me, theirs: subscription };
+        let Some(theirs) = producer.port.join(me, terms) else { return false };
+        let on_cancel = terms.on_cancel();
+        let known = Subscription { producer, theirs, ledger: None, on_cancel };
+        self.subscriptions.insert(subscription, known);
+        true
+    }
+
+    /// Makes a subscription automatic.
+    pub(crate) fn begin_to_ask(&mut self, subscription: SubscriptionId, terms: Subscribe) {
+        if let Some(known) = self.subscriptions.get_mut(&subscription) {
+            let ledger = Ledger::new(terms.max(), terms.min());
+            let first = ledger.first_ask();
+            known.ledger = Some(ledger);
+            self.ask(subscription, first);
+        }
     }
 
     pub(crate) fn merges(&self) -> bool {

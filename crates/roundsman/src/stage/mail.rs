@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use crate::{
     Mode, Outlet, Parting, Reason, Side, Subscribe, SubscriptionId,
-    demand::Ledger,
     dispatch::Joining,
     stage::{
         behaviour::Behaviour,
         emitter::Emitter,
-        inbound::{Queued, Subscription},
+        inbound::Queued,
         outbound::Subscriber,
-        port::{Cell, Downstream, Mail},
+        port::{Cell, Mail},
         run::{Machine, Phase, call},
     },
 };
@@ -86,26 +85,16 @@ impl<B: Behaviour> Machine<B> {
         if !matches!(self.phase, Phase::Running) {
             return Ok(());
         }
-        let consumer = Arc::clone(&self.cell) as Arc<dyn Downstream<B::In>>;
-        let me = Subscriber { consumer, theirs: subscription };
-        let Some(theirs) = producer.port.join(me, terms) else {
+        let me = Arc::clone(&self.cell) as _;
+        if !self.inbound.join(subscription, me, producer, terms) {
             return if terms.on_cancel().ends_with(&Reason::NoProducer) {
                 Err(Reason::NoProducer)
             } else {
                 Ok(())
             };
-        };
-        let on_cancel = terms.on_cancel();
-        let known = Subscription { producer, theirs, ledger: None, on_cancel };
-        self.inbound.subscriptions.insert(subscription, known);
-        let mode = self.greet(Side::Producer, subscription, &terms).await?;
-        if mode == Mode::Automatic
-            && let Some(known) = self.inbound.subscriptions.get_mut(&subscription)
-        {
-            let ledger = Ledger::new(terms.max(), terms.min());
-            let first = ledger.first_ask();
-            known.ledger = Some(ledger);
-            self.inbound.ask(subscription, first);
+        }
+        if self.greet(Side::Producer, subscription, &terms).await? == Mode::Automatic {
+            self.inbound.begin_to_ask(subscription, terms);
         }
         Ok(())
     }

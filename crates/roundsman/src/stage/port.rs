@@ -72,7 +72,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn next_id(&self) -> SubscriptionId {
+    pub(crate) fn next_id(&self) -> SubscriptionId {
         SubscriptionId(self.ids.fetch_add(1, Relaxed))
     }
 }

@@ -7,3 +7,5 @@ mod ending;
 mod hop;
 mod order;
 mod play;
+mod streaming;
+mod supervision;

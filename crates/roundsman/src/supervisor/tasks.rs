@@ -1,0 +1,226 @@
+//! The supervising consumer: which tasks run, and when to ask again.
+
+use std::{collections::VecDeque, future::Future, sync::Arc};
+
+use futures_util::future::join_all;
+use rustc_hash::FxHashMap;
+use tokio::time::{Duration, Instant, timeout};
+
+use super::{
+    ChildId, Shutdown,
+    child::{Child, Told, start},
+};
+use crate::{Asker, Consumer, Mode, Parting, Reason, StageRef, Subscribe, SubscriptionId};
+
+/// How a failed task is started again.
+pub(super) struct Restart<E> {
+    /// `E::clone`, kept here so that only those who want restarts need events that can be cloned.
+    pub(super) again: fn(&E) -> E,
+    pub(super) most: usize,
+    pub(super) within: Duration,
+}
+
+pub(super) struct Tasks<E, F> {
+    work: Arc<F>,
+    restart: Option<Restart<E>>,
+    shutdown: Shutdown,
+    me: Option<StageRef<Told<E>>>,
+    children: FxHashMap<ChildId, Child<E>>,
+    next: u64,
+    /// For each subscription, its `min_demand` and how many places are free and not asked for.
+    free: FxHashMap<SubscriptionId, (usize, usize)>,
+    restarts: VecDeque<Instant>,
+    draining: bool,
+}
+
+impl<E, F, Fut> Tasks<E, F>
+where
+    E: Send + 'static,
+    F: Fn(E) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), Reason>> + Send + 'static,
+{
+    pub(super) fn new(work: F, restart: Option<Restart<E>>, shutdown: Shutdown) -> Self {
+        Self {
+            work: Arc::new(work),
+            restart,
+            shutdown,
+            me: None,
+            children: FxHashMap::default(),
+            next: 0,
+            free: FxHashMap::default(),
+            restarts: VecDeque::new(),
+            draining: false,
+        }
+    }
+
+    fn start(&mut self, event: E, from: Option<SubscriptionId>) -> ChildId {
+        let id = ChildId(self.next);
+        self.next += 1;
+        self.start_as(id, event, from);
+        id
+    }
+
+    fn start_as(&mut self, id: ChildId, event: E, from: Option<SubscriptionId>) {
+        let Some(me) = &self.me else { return };
+        let kept = self.restart.as_ref().map(|restart| (restart.again)(&event));
+        let task = start(id, &self.work, event, me);
+        self.children.insert(id, Child { from, task, event: kept });
+    }
+
+    fn ended(
+        &mut self,
+        id: ChildId,
+        result: Result<(), Reason>,
+        out: &mut Asker<'_>,
+    ) -> Result<(), Reason> {
+        let Some(child) = self.children.remove(&id) else { return Ok(()) };
+        if let Err(reason) = result
+            && !reason.is_orderly()
+        {
+            tracing::warn!(%reason, "a task failed");
+            // One that was aborted was meant to end.
+            if let Some(event) = child.event
+                && reason != Reason::Killed
+            {
+                self.spend_restart()?;
+                self.start_as(id, event, child.from);
+                return Ok(());
+            }
+        }
+        self.give_back(child.from, out);
+        self.leave_when_done()
+    }
+
+    /// Counts a restart.
+    ///
+    /// # Errors
+    /// There were too many within the time.
+    fn spend_restart(&mut self) -> Result<(), Reason> {
+        let Some(Restart { most, within, .. }) = self.restart else { return Ok(()) };
+        let now = Instant::now();
+        self.restarts.push_back(now);
+        while self.restarts.front().is_some_and(|at| now.duration_since(*at) > within) {
+            self.restarts.pop_front();
+        }
+        if self.restarts.len() > most {
+            return Err(Reason::failed(format_args!(
+                "tasks failed more than {most} times within {within:?}"
+            )));
+        }
+        Ok(())
+    }
+
+    fn give_back(&mut self, from: Option<SubscriptionId>, out: &mut Asker<'_>) {
+        if let Some(from) = from
+            && let Some((min, free)) = self.free.get_mut(&from)
+        {
+            *free += 1;
+            if *free >= *min {
+                out.ask(from, std::mem::take(free));
+            }
+        }
+    }
+
+    fn leave_when_done(&self) -> Result<(), Reason> {
+        if self.draining && self.children.is_empty() { Err(Reason::Normal) } else { Ok(()) }
+    }
+}
+
+impl<E, F, Fut> Consumer for Tasks<E, F>
+where
+    E: Send + 'static,
+    F: Fn(E) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), Reason>> + Send + 'static,
+{
+    type Event = E;
+    type Info = Told<E>;
+
+    async fn started(&mut self, me: &StageRef<Told<E>>) -> Result<(), Reason> {
+        self.me = Some(me.clone());
+        Ok(())
+    }
+
+    async fn handle_subscribe(
+        &mut self,
+        subscription: SubscriptionId,
+        terms: &Subscribe,
+        out: &mut Asker<'_>,
+    ) -> Result<Mode, Reason> {
+        self.free.insert(subscription, (terms.min(), 0));
+        out.ask(subscription, terms.max());
+        Ok(Mode::Manual)
+    }
+
+    async fn handle_events(
+        &mut self,
+        events: Vec<E>,
+        from: SubscriptionId,
+        _: &mut Asker<'_>,
+    ) -> Result<(), Reason> {
+        self.children.reserve(events.len());
+        for event in events {
+            self.start(event, Some(from));
+        }
+        Ok(())
+    }
+
+    async fn handle_info(&mut self, told: Told<E>, out: &mut Asker<'_>) -> Result<(), Reason> {
+        // Whoever asked and has stopped waiting needs no answer.
+        match told {
+            Told::Ended(id, result) => return self.ended(id, result, out),
+            Told::Start(event, reply) => {
+                let _ = reply.send(self.start(event, None));
+            }
+            Told::Terminate(id, reply) => {
+                let child = self.children.get_mut(&id);
+                let _ = reply.send(child.is_some());
+                if let Some(child) = child {
+                    child.event = None;
+                    child.task.abort();
+                }
+            }
+            Told::List(reply) => {
+                let _ = reply.send(self.children.keys().copied().collect());
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_cancel(
+        &mut self,
+        subscription: SubscriptionId,
+        _: Parting,
+        _: &mut Asker<'_>,
+    ) -> Result<(), Reason> {
+        self.free.remove(&subscription);
+        Ok(())
+    }
+
+    async fn handle_drain(&mut self, _: &mut Asker<'_>) -> Result<(), Reason> {
+        self.draining = true;
+        self.leave_when_done()
+    }
+
+    async fn terminate(&mut self, _: &Reason) {
+        let tasks: Vec<_> = self.children.drain().map(|(_, child)| child.task).collect();
+        let aborts: Vec<_> = tasks.iter().map(|task| task.abort_handle()).collect();
+        let mut all = join_all(tasks);
+        match self.shutdown {
+            Shutdown::Abort => {}
+            Shutdown::Wait(limit) => {
+                if timeout(limit, &mut all).await.is_ok() {
+                    return;
+                }
+                tracing::warn!(?limit, "tasks were cut off");
+            }
+            Shutdown::Finish => {
+                all.await;
+                return;
+            }
+        }
+        for task in aborts {
+            task.abort();
+        }
+        all.await;
+    }
+}
