@@ -8,6 +8,8 @@
 //! end of its connection gets every byte that was written. With `ack = "sent"` therefore nothing
 //! at all may be missing here: a message that is, was settled before it was written.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
