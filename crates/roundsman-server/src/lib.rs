@@ -12,7 +12,15 @@
 mod app;
 pub mod auth;
 pub mod channel;
+pub mod cli;
 pub mod config;
 pub mod http;
+mod listener;
+pub mod log;
+mod serve;
+mod shutdown;
+mod store;
+mod tls;
 
 pub use app::App;
+pub use serve::{ServeError, Server, Stopped};

@@ -1,2 +1,7 @@
-//! bin
-fn main() {}
+//! The binary `roundsman`: the command line of the server.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    roundsman_server::cli::run()
+}

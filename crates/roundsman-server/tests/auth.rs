@@ -1,5 +1,7 @@
 //! Who gets in: keys, tokens, hosts, proxies and origins, as requests show them.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use roundsman_server::auth::{Access, Client, Denied, MAX_TOKEN, Role, sign};

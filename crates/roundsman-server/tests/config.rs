@@ -1,5 +1,7 @@
 //! Configuration files, good and bad: what they resolve to, or the one line that says what is wrong.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
+
 use roundsman_delivery::{Ack, Offline, Order};
 use roundsman_server::config::{Config, DEFAULT, Fault, Overrides, Secret, StoreUrl, TokenKey};
 use std::path::Path;

@@ -81,7 +81,8 @@ impl Config {
     }
 }
 
-/// What one client may ask of the server: fixed in this version, in one place.
+/// What one client may ask of the HTTP API: fixed in this version, in one place. What a socket may
+/// ask is in [`channel::Limits`](crate::channel::Limits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one request body.
@@ -90,20 +91,13 @@ pub struct Limits {
     pub messages: usize,
     /// Bytes of one message as it was sent, every field together.
     pub message: usize,
-    /// Bytes of one frame, and of all fragments of one, that a client sends.
-    pub frame: usize,
-    /// Topics that one socket may have joined at a time.
-    pub joins: usize,
-    /// Bytes written for one socket that the kernel has not taken yet; more, and it is cut off.
-    pub unsent: usize,
-    /// Open connections; what is over is answered 503.
+    /// Connections that speak HTTP at once, sockets not among them; one more is answered 503.
     pub connections: usize,
-    /// From the first byte of a request to the end of its headers.
+    /// Within this time a request's headers are there, and so is a TLS handshake; a connection
+    /// that says nothing is closed after it.
     pub header_time: Duration,
-    /// From the end of its headers to the end of its body.
+    /// From the end of a request's headers to the end of its body.
     pub body_time: Duration,
-    /// How long a socket may say nothing; clients send a heartbeat every 30 seconds.
-    pub idle_time: Duration,
 }
 
 impl Default for Limits {
@@ -112,13 +106,9 @@ impl Default for Limits {
             body: 16 * 1024 * 1024,
             messages: 10_000,
             message: 256 * 1024,
-            frame: 64 * 1024,
-            joins: 100,
-            unsent: 4 * 1024 * 1024,
-            connections: 50_000,
-            header_time: Duration::from_secs(10),
+            connections: 10_000,
+            header_time: Duration::from_secs(30),
             body_time: Duration::from_secs(30),
-            idle_time: Duration::from_secs(60),
         }
     }
 }

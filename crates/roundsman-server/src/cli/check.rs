@@ -1,0 +1,58 @@
+//! `roundsman check`: what the configuration is and what the store promises. Changes nothing.
+
+use super::args::Check;
+use super::failure::Failure;
+use crate::config::{Auth, Config};
+use crate::{store, tls};
+use std::io::{Write, stdout};
+
+pub(super) async fn run(check: &Check) -> Result<(), Failure> {
+    let config = check.configuration.load()?;
+    let mut out = stdout().lock();
+    if check.print {
+        write!(out, "{config}")?;
+        out.flush()?;
+    }
+    // What is printed can be read back as a configuration: the findings are comments then.
+    let mark = if check.print { "# " } else { "" };
+    writeln!(out, "{mark}listen: {}", config.listen)?;
+    writeln!(out, "{mark}access: {}", access(&config))?;
+    let failed = |why: String| Failure::Failed(why);
+    let guarantee = store::probe(&config.store)
+        .await
+        .map_err(|error| failed(format!("{}: {error}", config.store)))?;
+    writeln!(out, "{mark}store: {}, {}", config.store, guarantee.store)?;
+    writeln!(out, "{mark}guarantee: {}", guarantee.sentence)?;
+    writeln!(out, "{mark}after the end of the process: {}", kept(guarantee.survives_process))?;
+    writeln!(out, "{mark}after the end of the machine: {}", kept(guarantee.survives_machine))?;
+    if let Some(files) = &config.tls {
+        tls::load(files).map_err(failed)?;
+        writeln!(out, "{mark}tls: {}", files.cert.display())?;
+    }
+    let weaker = store::unaccepted(&guarantee, &config.accept_weaker);
+    if weaker.is_empty() {
+        return Ok(());
+    }
+    Err(failed(format!(
+        "{} promises less than it could: {}; change that, or name it in accept_weaker",
+        config.store,
+        weaker.join(", ")
+    )))
+}
+
+fn kept(survives: bool) -> &'static str {
+    if survives { "kept" } else { "lost" }
+}
+
+/// Who gets in, in a line.
+fn access(config: &Config) -> String {
+    let Some(Auth { api_keys, operator_keys, token, .. }) = &config.auth else {
+        return "anybody on this machine; there is no [auth]".to_owned();
+    };
+    let api = match (api_keys.len(), operator_keys.len()) {
+        (0, 0) => "API closed, for want of api_keys and operator_keys".to_owned(),
+        (send, operate) => format!("API keys: {send} to send, {operate} to operate"),
+    };
+    let sockets = if token.is_some() { "by token" } else { "closed, for want of token_secret" };
+    format!("{api}; sockets {sockets}")
+}

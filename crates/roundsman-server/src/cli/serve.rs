@@ -1,0 +1,58 @@
+//! `roundsman serve`: runs the server until it is asked to stop.
+
+use super::args::Serve;
+use super::failure::Failure;
+use crate::config::StoreUrl;
+use crate::shutdown::{Asked, Signals};
+use crate::{Server, Stopped, log};
+use std::io::{Write, stdout};
+use std::time::Duration;
+
+pub(super) async fn run(serve: Serve) -> Result<(), Failure> {
+    log::start(&serve.log)
+        .map_err(|why| Failure::Usage(format!("--log or ROUNDSMAN_LOG: {why}")))?;
+    let config = serve.configuration.load()?;
+    let in_memory = config.store == StoreUrl::Memory;
+    let mut signals = Signals::new()?;
+    let server = tokio::select! {
+        server = Server::start(config) => server.map_err(|error| Failure::failed(error.to_string()))?,
+        () = signals.stop() => return Ok(()),
+    };
+    writeln!(stdout(), "roundsman is listening on {}", server.url())?;
+    while signals.next().await == Asked::Reload {
+        reload(&serve, &server);
+    }
+    let within = Duration::from_secs(serve.drain_seconds);
+    tracing::info!(seconds = serve.drain_seconds, "draining");
+    tokio::select! {
+        stopped = server.stop(within) => say(stopped, in_memory),
+        () = signals.stop() => return Err(Failure::failed("asked to stop a second time: cut off")),
+    }
+    Ok(())
+}
+
+fn reload(serve: &Serve, server: &Server) {
+    let changed = match serve.configuration.load() {
+        Ok(config) => server.reload(&config).map_err(|error| error.to_string()),
+        Err(fault) => Err(fault.to_string()),
+    };
+    match changed {
+        Err(why) => tracing::error!("the configuration stays as it was: {why}"),
+        Ok(left) if left.is_empty() => tracing::info!("the configuration was read again"),
+        Ok(left) => tracing::warn!(
+            "the configuration was read again; these differ and need a restart: {}",
+            left.join(", ")
+        ),
+    }
+}
+
+fn say(stopped: Stopped, in_memory: bool) {
+    let Stopped { cut, kept } = stopped;
+    if cut > 0 {
+        tracing::warn!(cut, "attempts were cut off at the deadline");
+    }
+    match (in_memory, kept) {
+        (true, 1..) => tracing::warn!("{kept} messages in memory are discarded"),
+        _ => tracing::info!(kept, "drained"),
+    }
+}

@@ -1,0 +1,41 @@
+//! Stores by their URLs: the one file that names the store crates.
+
+use crate::config::StoreUrl;
+use roundsman_sql::SqliteStore;
+use roundsman_store::{Guarantee, MemoryStore, Store, StoreError, SystemClock};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+/// Opens the store for serving: makes it where there is none, and locks it.
+///
+/// # Errors
+/// It cannot be reached, is of a strange kind, or another process has it.
+pub(crate) async fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
+    let clock = Arc::new(SystemClock);
+    match url {
+        StoreUrl::Memory => Ok(Arc::new(MemoryStore::new(clock))),
+        StoreUrl::Sqlite(path) => {
+            let path = path.clone();
+            // Recovery after a crash reads and writes: not on a thread that answers requests.
+            let opened = spawn_blocking(move || SqliteStore::open(path, clock)).await;
+            Ok(Arc::new(opened.map_err(|error| StoreError::Unusable(error.to_string()))??))
+        }
+    }
+}
+
+/// What the store would promise, without opening it for serving: nothing is made, nothing locked.
+///
+/// # Errors
+/// It cannot be reached, or is of a strange kind.
+pub(crate) async fn probe(url: &StoreUrl) -> Result<Guarantee, StoreError> {
+    match url {
+        StoreUrl::Memory => open(url).await?.probe().await,
+        StoreUrl::Sqlite(path) => Ok(SqliteStore::inspect_file(path)?.0),
+    }
+}
+
+/// Settings that make the promise weaker, and that `accepted` does not name.
+#[must_use]
+pub(crate) fn unaccepted(guarantee: &Guarantee, accepted: &[String]) -> Vec<String> {
+    guarantee.weaker.iter().filter(|name| !accepted.contains(name)).cloned().collect()
+}
