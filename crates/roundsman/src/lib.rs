@@ -99,7 +99,7 @@ mod subscribe;
 pub use self::{
     buffer::Keep,
     counts::Counts,
-    dispatch::{ByDemand, Dispatcher},
+    dispatch::{Broadcast, ByDemand, ByPartition, Dispatcher},
     fair::RoundRobin,
     reason::Reason,
     stage::{

@@ -35,7 +35,7 @@ impl ByDemand {
 }
 
 impl<E> Dispatcher<E> for ByDemand {
-    fn subscribe(&mut self, joining: &Joining) -> Result<(), Reason> {
+    fn subscribe(&mut self, joining: &Joining<E>) -> Result<(), Reason> {
         self.hungry.push((0, joining.subscription));
         Ok(())
     }
@@ -46,7 +46,7 @@ impl<E> Dispatcher<E> for ByDemand {
         }
     }
 
-    fn ask(&mut self, subscription: SubscriptionId, n: usize) {
+    fn ask(&mut self, subscription: SubscriptionId, n: usize, _: Deliver<'_, E>) {
         let usual = *self.usual_ask.get_or_insert(n);
         if n > usual {
             tracing::warn!(asked = n, usual, "a consumer asks for more than the first one did");

@@ -16,27 +16,47 @@
 //! | dispatcher | an event goes to |
 //! | --- | --- |
 //! | [`ByDemand`] | the consumer that has asked for most |
+//! | [`Broadcast`] | every consumer, or every one whose selector picks it |
+//! | [`ByPartition`] | the consumer of the partition it belongs to |
 
+mod broadcast;
 mod by_demand;
+mod by_partition;
+mod place;
 
-pub use self::by_demand::ByDemand;
+pub use self::{
+    broadcast::Broadcast,
+    by_demand::ByDemand,
+    by_partition::ByPartition,
+    place::{Partition, Place, Selector},
+};
 
 use crate::{Reason, SubscriptionId};
 
 /// What a dispatcher learns about a new subscription.
 #[derive(Debug)]
-pub struct Joining {
+pub struct Joining<E> {
     /// The subscription, by the producer's id.
     pub subscription: SubscriptionId,
     /// The consuming stage; equal for two subscriptions of one stage.
     pub consumer: StageId,
     /// The `max_demand` of its terms.
     pub max_demand: usize,
+    /// What of the events it is for.
+    pub place: Place<E>,
 }
 
 /// Tells stages apart while they live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StageId(pub(crate) usize);
+
+impl StageId {
+    /// An id with this number, for tests of a dispatcher of one's own.
+    #[must_use]
+    pub fn from_number(number: usize) -> Self {
+        Self(number)
+    }
+}
 
 /// Where a dispatcher puts the events that are for a subscription.
 pub type Deliver<'a, E> = &'a mut (dyn FnMut(SubscriptionId, Vec<E>) + Send);
@@ -52,13 +72,13 @@ pub trait Dispatcher<E>: Send {
     ///
     /// # Errors
     /// The subscription is cancelled for the reason; the producer lives on.
-    fn subscribe(&mut self, joining: &Joining) -> Result<(), Reason>;
+    fn subscribe(&mut self, joining: &Joining<E>) -> Result<(), Reason>;
 
     /// Forgets a subscription and what it asked for. Unknown ones are none of its business.
     fn cancel(&mut self, subscription: SubscriptionId);
 
-    /// A consumer asks for `n` more events.
-    fn ask(&mut self, subscription: SubscriptionId, n: usize);
+    /// A consumer asks for `n` more events; what is held for it may be delivered at once.
+    fn ask(&mut self, subscription: SubscriptionId, n: usize, deliver: Deliver<'_, E>);
 
     /// How many events it can place now.
     fn wanted(&self) -> usize;
@@ -66,8 +86,11 @@ pub trait Dispatcher<E>: Send {
     /// Places all of `events`, in order; there are never more than [`wanted`](Self::wanted).
     fn dispatch(&mut self, events: Vec<E>, deliver: Deliver<'_, E>);
 
-    /// How many events it holds itself, taken and not yet delivered.
-    fn held(&self) -> usize {
+    /// How many of the first `before` events ever dispatched it still holds itself.
+    ///
+    /// A message that must not overtake events waits until those before it are gone.
+    fn held(&self, before: u64) -> usize {
+        let _ = before;
         0
     }
 }

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     Counts, Reason, Subscribe, SubscribeError, SubscriptionId,
+    dispatch::{Partition, Place},
     stage::port::{Downstream, Told, Upstream},
 };
 
@@ -96,17 +97,38 @@ impl<Info> fmt::Debug for StageRef<Info> {
 /// The side of a producer or transform that consumers subscribe to.
 pub struct Outlet<E> {
     pub(crate) port: Arc<dyn Upstream<E>>,
+    pub(crate) place: Place<E>,
+}
+
+impl<E> Outlet<E> {
+    /// The same outlet, for subscriptions to one partition of a
+    /// [`ByPartition`](crate::dispatch::ByPartition) dispatcher; others take no notice.
+    #[must_use]
+    pub fn partition(&self, partition: impl Into<Partition>) -> Self {
+        let mut narrowed = self.clone();
+        narrowed.place.partition = Some(partition.into());
+        narrowed
+    }
+
+    /// The same outlet, for subscriptions that get only what `picks` picks, from a
+    /// [`Broadcast`](crate::dispatch::Broadcast) dispatcher; others take no notice.
+    #[must_use]
+    pub fn select(&self, picks: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
+        let mut narrowed = self.clone();
+        narrowed.place.selector = Some(Arc::new(picks));
+        narrowed
+    }
 }
 
 impl<E> Clone for Outlet<E> {
     fn clone(&self) -> Self {
-        Self { port: Arc::clone(&self.port) }
+        Self { port: Arc::clone(&self.port), place: self.place.clone() }
     }
 }
 
 impl<E> fmt::Debug for Outlet<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outlet").finish_non_exhaustive()
+        f.debug_struct("Outlet").field("place", &self.place).finish_non_exhaustive()
     }
 }
 

@@ -55,7 +55,9 @@ impl<In, Info> Inbound<In, Info> {
         terms: Subscribe,
     ) -> bool {
         let me = Subscriber { consumer: me, theirs: subscription };
-        let Some(theirs) = producer.port.join(me, terms) else { return false };
+        let Some(theirs) = producer.port.join(me, terms, producer.place.clone()) else {
+            return false;
+        };
         let on_cancel = terms.on_cancel();
         let known = Subscription { producer, theirs, ledger: None, on_cancel };
         self.subscriptions.insert(subscription, known);

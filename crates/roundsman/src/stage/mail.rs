@@ -26,8 +26,8 @@ impl<B: Behaviour> Machine<B> {
                 self.inbound.queue.push_back(Queued::Parted { subscription, how });
             }
             Mail::Ask { subscription, n } => self.outbound.ask(subscription, n),
-            Mail::Join { subscription, subscriber, terms } => {
-                return self.join(subscription, subscriber, terms).await;
+            Mail::Join(joining, subscriber, terms) => {
+                return self.join(joining, subscriber, terms).await;
             }
             Mail::Leave { subscription, how } => return self.left(subscription, how).await,
             Mail::Stop(reason) => return Err(reason),
@@ -101,19 +101,18 @@ impl<B: Behaviour> Machine<B> {
 
     async fn join(
         &mut self,
-        subscription: SubscriptionId,
+        joining: Joining<B::Out>,
         subscriber: Subscriber<B::Out>,
         terms: Subscribe,
     ) -> Result<(), Reason> {
         let (consumer, theirs) = (Arc::clone(&subscriber.consumer), subscriber.theirs);
-        let joining = Joining { subscription, consumer: consumer.stage(), max_demand: terms.max() };
         match self.outbound.join(&joining, subscriber) {
             Err(reason) => {
                 tracing::warn!(%reason, "a subscription was refused");
                 consumer.parted(theirs, Parting::Cancelled(reason));
             }
             Ok(()) if matches!(self.phase, Phase::Finishing(_)) => {}
-            Ok(()) => drop(self.greet(Side::Consumer, subscription, &terms).await?),
+            Ok(()) => drop(self.greet(Side::Consumer, joining.subscription, &terms).await?),
         }
         Ok(())
     }
@@ -201,6 +200,7 @@ impl<B: Behaviour> Machine<B> {
         self.inbound.subscriptions.clear();
         self.inbound.queue.clear();
         self.marks.clear();
+        self.passing.clear();
         self.outbound.fence = None;
         self.outbound.release();
     }
@@ -215,7 +215,7 @@ impl<B: Behaviour> Machine<B> {
         }
         let unread = self.cell.mailbox.close();
         for mail in self.mail.drain(..).chain(unread) {
-            if let Mail::Join { subscriber, .. } = mail {
+            if let Mail::Join(_, subscriber, _) = mail {
                 subscriber.consumer.parted(subscriber.theirs, how.clone());
             }
         }

@@ -32,6 +32,8 @@ pub(crate) struct Outbound<E> {
     /// Given up by the buffer since somebody last asked.
     discarded: usize,
     emitted: u64,
+    /// How many events the dispatcher was ever given.
+    dispatched: u64,
 }
 
 impl<E> Outbound<E> {
@@ -45,10 +47,11 @@ impl<E> Outbound<E> {
             fence: None,
             discarded: 0,
             emitted: 0,
+            dispatched: 0,
         }
     }
 
-    pub(crate) fn join(&mut self, joining: &Joining, who: Subscriber<E>) -> Result<(), Reason> {
+    pub(crate) fn join(&mut self, joining: &Joining<E>, who: Subscriber<E>) -> Result<(), Reason> {
         self.dispatcher.subscribe(joining)?;
         self.subscribers.insert(joining.subscription, who);
         Ok(())
@@ -63,7 +66,8 @@ impl<E> Outbound<E> {
 
     pub(crate) fn ask(&mut self, subscription: SubscriptionId, n: usize) {
         if self.subscribers.contains_key(&subscription) {
-            self.dispatcher.ask(subscription, n);
+            let subscribers = &self.subscribers;
+            self.dispatcher.ask(subscription, n, &mut |to, events| send(subscribers, to, events));
             self.release();
         }
     }
@@ -116,7 +120,17 @@ impl<E> Outbound<E> {
     }
 
     pub(crate) fn held(&self) -> usize {
-        self.buffer.len() + self.dispatcher.held()
+        self.buffer.len() + self.dispatcher.held(u64::MAX)
+    }
+
+    /// How many events were ever dispatched; those before this number are those that were.
+    pub(crate) fn dispatched(&self) -> u64 {
+        self.dispatched
+    }
+
+    /// Whether the dispatcher has let go of the first `before` events it was given.
+    pub(crate) fn has_passed(&self, before: u64) -> bool {
+        self.dispatcher.held(before) == 0
     }
 
     pub(crate) fn emitted(&self) -> u64 {
@@ -140,12 +154,19 @@ impl<E> Outbound<E> {
     }
 
     fn dispatch(&mut self, events: Vec<E>) {
+        self.dispatched += events.len() as u64;
         let subscribers = &self.subscribers;
-        self.dispatcher.dispatch(events, &mut |subscription, batch| {
-            // A consumer that ended takes what was sent to it along; its leave is on its way.
-            if let Some(to) = subscribers.get(&subscription) {
-                to.consumer.events(to.theirs, batch);
-            }
-        });
+        self.dispatcher.dispatch(events, &mut |to, events| send(subscribers, to, events));
+    }
+}
+
+/// A consumer that ended takes what is sent to it along; its leave is on its way.
+fn send<E>(
+    subscribers: &FxHashMap<SubscriptionId, Subscriber<E>>,
+    to: SubscriptionId,
+    events: Vec<E>,
+) {
+    if let Some(subscriber) = subscribers.get(&to) {
+        subscriber.consumer.events(subscriber.theirs, events);
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     ByDemand, Consumer, Dispatcher, Inlet, Keep, Outlet, Producer, StageRef, Transform,
     buffer::Buffer,
+    dispatch::Place,
     stage::{
         behaviour::{AsConsumer, AsProducer, AsTransform, Behaviour},
         inbound::Inbound,
@@ -194,7 +195,7 @@ fn start<B: Behaviour>(behaviour: B, outbound: Outbound<B::Out>, merge: usize) -
     let machine = Machine::new(behaviour, Inbound::new(merge), outbound);
     let stage = StageRef { told: Arc::clone(&machine.cell) as _ };
     let inlet = Inlet { port: Arc::clone(&machine.cell) as _ };
-    let outlet = Outlet { port: Arc::clone(&machine.cell) as _ };
+    let outlet = Outlet { port: Arc::clone(&machine.cell) as _, place: Place::default() };
     tokio::spawn(machine.run());
     (stage, inlet, outlet)
 }

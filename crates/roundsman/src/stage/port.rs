@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::{
     Parting, Reason, Subscribe, SubscriptionId,
     counts::Counters,
-    dispatch::StageId,
+    dispatch::{Joining, Place, StageId},
     mailbox::Mailbox,
     stage::{Outlet, outbound::Subscriber},
 };
@@ -25,7 +25,7 @@ pub(crate) enum Mail<In, Out, Info> {
     Subscribe { subscription: SubscriptionId, producer: Outlet<In>, terms: Subscribe },
     AskFor { subscription: SubscriptionId, n: usize },
     Cancel { subscription: SubscriptionId, reason: Reason },
-    Join { subscription: SubscriptionId, subscriber: Subscriber<Out>, terms: Subscribe },
+    Join(Joining<Out>, Subscriber<Out>, Subscribe),
     Ask { subscription: SubscriptionId, n: usize },
     Leave { subscription: SubscriptionId, how: Parting },
     Info(Info),
@@ -48,7 +48,12 @@ pub(crate) trait Downstream<In>: Send + Sync {
 /// The side of a stage that emits events.
 pub(crate) trait Upstream<Out>: Send + Sync {
     /// The producer's id for the subscription, or nothing if it has ended.
-    fn join(&self, subscriber: Subscriber<Out>, terms: Subscribe) -> Option<SubscriptionId>;
+    fn join(
+        &self,
+        subscriber: Subscriber<Out>,
+        terms: Subscribe,
+        place: Place<Out>,
+    ) -> Option<SubscriptionId>;
     fn ask(&self, subscription: SubscriptionId, n: usize);
     fn leave(&self, subscription: SubscriptionId, how: Parting);
 }
@@ -128,9 +133,16 @@ impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Downstream<I
 impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Upstream<Out>
     for Cell<In, Out, Info>
 {
-    fn join(&self, subscriber: Subscriber<Out>, terms: Subscribe) -> Option<SubscriptionId> {
+    fn join(
+        &self,
+        subscriber: Subscriber<Out>,
+        terms: Subscribe,
+        place: Place<Out>,
+    ) -> Option<SubscriptionId> {
         let subscription = self.shared.next_id();
-        let mail = Mail::Join { subscription, subscriber, terms };
+        let consumer = subscriber.consumer.stage();
+        let joining = Joining { subscription, consumer, max_demand: terms.max(), place };
+        let mail = Mail::Join(joining, subscriber, terms);
         self.mailbox.push(mail).ok().map(|()| subscription)
     }
 

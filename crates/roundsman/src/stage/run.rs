@@ -40,6 +40,8 @@ pub(crate) struct Machine<B: Behaviour> {
     pub(crate) wishes: Wishes,
     /// Infos in order, each with the place in the buffer it must not overtake.
     pub(crate) marks: VecDeque<(u64, B::Info)>,
+    /// Those that left the buffer, each with how many events were dispatched before it.
+    pub(crate) passing: VecDeque<(u64, B::Info)>,
     /// Mail taken out of the box and not yet handled.
     pub(crate) mail: VecDeque<Mail<B::In, B::Out, B::Info>>,
     pub(crate) phase: Phase,
@@ -68,6 +70,7 @@ impl<B: Behaviour> Machine<B> {
             outbound,
             wishes: Wishes::default(),
             marks: VecDeque::new(),
+            passing: VecDeque::new(),
             mail: VecDeque::new(),
             phase: Phase::Running,
         }
@@ -136,16 +139,37 @@ impl<B: Behaviour> Machine<B> {
     }
 
     /// Handles the oldest info whose turn has come; false if there is none.
+    ///
+    /// Two things may be before it: events in the buffer, and then events that the dispatcher
+    /// holds. While it waits for the latter, those behind it may leave the buffer.
     async fn release_info(&mut self) -> Result<bool, Reason> {
-        let left = self.outbound.buffer().left();
-        if self.marks.front().is_none_or(|(place, _)| *place > left) {
-            return Ok(false);
+        while let Some((place, _)) = self.marks.front()
+            && *place <= self.outbound.buffer().left()
+            && let Some((_, info)) = self.marks.pop_front()
+        {
+            self.passing.push_back((self.outbound.dispatched(), info));
         }
-        let Some((_, info)) = self.marks.pop_front() else { return Ok(false) };
-        call!(self, info(info))?;
-        self.outbound.fence = self.marks.front().map(|(place, _)| *place);
-        self.outbound.release();
-        Ok(true)
+        let next = self.passing.front().map(|(before, _)| *before);
+        if next.is_some_and(|before| self.outbound.has_passed(before))
+            && let Some((_, info)) = self.passing.pop_front()
+        {
+            call!(self, info(info))?;
+            if self.passing.is_empty() {
+                self.lower_fence();
+            }
+            return Ok(true);
+        }
+        self.lower_fence();
+        Ok(false)
+    }
+
+    /// Lets events leave the buffer up to the next info that waits in it.
+    fn lower_fence(&mut self) {
+        let place = self.marks.front().map(|(place, _)| *place);
+        if place != self.outbound.fence {
+            self.outbound.fence = place;
+            self.outbound.release();
+        }
     }
 
     /// Handles the oldest thing in the input queue; false if there is none, or nobody wants it.

@@ -7,5 +7,6 @@ mod ending;
 mod hop;
 mod order;
 mod play;
+mod spreading;
 mod streaming;
 mod supervision;
