@@ -171,7 +171,8 @@ fn tokens_that_are_refused() {
     let claims = json!({"sub": "a", "exp": seconds_from_now(60)});
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let other = EncodingKey::from_secret(b"another secret of thirty-two bytes!");
-    let long = json!({"sub": "a".repeat(MAX_TOKEN), "exp": seconds_from_now(60)});
+    let long = hs256(&json!({"sub": "a".repeat(MAX_TOKEN), "exp": seconds_from_now(60)}));
+    let somebody = hs256(&json!({"sub": "b", "exp": seconds_from_now(60)}));
     let good = hs256(&claims);
     let body = good.split('.').nth(1).unwrap();
     for (token, why) in [
@@ -190,10 +191,10 @@ fn tokens_that_are_refused() {
             "its algorithm is not that of the configured key",
         ),
         (signed(Algorithm::HS256, &claims, &other), "its signature is not of the configured key"),
-        (hs256(&long), "it is longer than 8 KiB"),
+        (long, "it is longer than 8 KiB"),
         (format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{body}."), "it cannot be read"),
         (
-            good.trim_end_matches(char::is_alphanumeric).to_owned(),
+            good.replace(body, somebody.split('.').nth(1).unwrap()),
             "its signature is not of the configured key",
         ),
         ("a.b.c".to_owned(), "it cannot be read"),

@@ -191,6 +191,12 @@ fn wrong_types_and_values() {
             "[dispatch]\nmax_bytes = \"64 megs\"",
             "r.toml:2: dispatch.max_bytes is \"64 megs\"; write a number and one of B, KiB, MiB, GiB, like \"64MiB\"",
         ),
+    ]);
+}
+
+#[test]
+fn wrong_bounds_and_rules() {
+    check(&[
         (
             "[limits]\nmax_ids = -1",
             "r.toml:2: limits.max_ids is -1; write a whole number from 1 to 1000000000000",
