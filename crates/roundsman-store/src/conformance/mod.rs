@@ -38,11 +38,14 @@ pub mod expire;
 pub mod fetch;
 pub mod hints;
 pub mod inspect;
+pub mod order;
 pub mod reopen;
 pub mod schedule;
 pub mod settle;
 pub mod walk;
 
+mod history;
+mod model;
 mod table;
 mod trial;
 

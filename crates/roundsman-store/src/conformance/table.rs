@@ -130,6 +130,9 @@ macro_rules! conformance {
                 counts_add_up
                 says_what_it_promises
             }
+            order {
+                histories_agree_with_a_model
+            }
             reopen {
                 accepted_is_kept
                 settled_is_settled

@@ -72,6 +72,11 @@ impl Trial {
         Self { harness, clock, store }
     }
 
+    /// Another, empty store.
+    pub(super) async fn another(&self) -> Self {
+        Self::open(self.harness.clone()).await
+    }
+
     /// What is left after a crash; `None` where nothing is promised.
     pub(super) async fn crash(self) -> Option<Self> {
         let Self { harness, clock, store } = self;
