@@ -63,11 +63,15 @@ pub async fn an_empty_lane_is_not_blocked(trial: Trial) {
     trial.block(&lane, Block::Absent).await;
     let record = trial.read(&lane).await.remove(0);
     done(trial.attempt(&record, Outcome::Delivered).await);
-    assert!(trial.release_topic("t").await.is_empty());
+    trial.accept(drafts("k", "t", 1..2)).await;
+    let lane = trial.lane("k", "t").await;
+    let record = trial.read(&lane).await.remove(0);
+    done(trial.attempt(&record, Outcome::Delivered).await);
     trial.block(&lane, Block::Parked).await;
     trial.block(&Lane { id: LaneId::new(7, 9999), ..(*lane).clone() }, Block::Parked).await;
-    trial.accept(drafts("k", "t", 1..2)).await;
-    assert_eq!(trial.labels(&*trial.lane("k", "t").await).await, [1]);
+    assert!(trial.release_topic("t").await.is_empty());
+    trial.accept(drafts("k", "t", 2..3)).await;
+    assert_eq!(trial.labels(&*trial.lane("k", "t").await).await, [2]);
 }
 
 /// The last block is the one that holds.
