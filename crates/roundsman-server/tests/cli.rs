@@ -6,6 +6,7 @@ mod binary;
 
 use binary::{Folder, Serving, line};
 use std::io::BufReader;
+use std::net::TcpStream;
 
 const CLOSED: &str = "[auth]\napi_keys = [\"send-key\"]\noperator_keys = [\"operate-key\"]\n\
                       token_secret = \"0123456789abcdef0123456789abcdef\"\n";
@@ -121,6 +122,17 @@ fn without_a_command_it_serves() {
     let ended = serving.end();
     assert_eq!((ended.code, ended.out.as_str()), (Some(0), ""), "{}", ended.err);
     assert!(folder.files().contains(&"roundsman.db".to_owned()));
+}
+
+#[test]
+fn more_clients_than_the_soft_limit_of_files_allows() {
+    let folder = Folder::new();
+    let line = "ulimit -Sn 64; exec \"$0\" serve --store memory: --listen 127.0.0.1:0";
+    let serving = Serving::start(&mut folder.shell(line));
+    let crowd: Vec<_> = (0..100).map(|_| TcpStream::connect(serving.address()).unwrap()).collect();
+    let sent = folder.run(&format!("send user:1 {{}} --url {}", serving.url));
+    assert_eq!(sent.code, Some(0), "{}", sent.err);
+    drop(crowd);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use crate::config::StoreUrl;
 use crate::shutdown::{Asked, Signals};
 use crate::{Server, Stopped, log};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Write, stdout};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub(super) async fn run(serve: Serve) -> Result<(), Failure> {
     let config = serve.configuration.load()?;
     let in_memory = config.store == StoreUrl::Memory;
     let mut signals = Signals::new()?;
+    take_files();
     let server = tokio::select! {
         server = Server::start(config) => server.map_err(|error| Failure::failed(error.to_string()))?,
         () = signals.stop() => return Ok(()),
@@ -29,6 +31,16 @@ pub(super) async fn run(serve: Serve) -> Result<(), Failure> {
         () = signals.stop() => return Err(Failure::failed("asked to stop a second time: cut off")),
     }
     Ok(())
+}
+
+/// Takes as many open files as it may: a socket is one, and the usual soft limit of 1,024 is there
+/// for programs that cannot count further, which this one can.
+fn take_files() {
+    let most = getrlimit(Resource::Nofile).maximum;
+    let all = Rlimit { current: most, maximum: most };
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        tracing::warn!(%error, "the limit of open files stays as it was");
+    }
 }
 
 fn reload(serve: &Serve, server: &Server) {

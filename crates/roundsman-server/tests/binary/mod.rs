@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 use tempfile::TempDir;
 
+const BINARY: &str = env!("CARGO_BIN_EXE_roundsman");
+
 /// A working directory, and the binary in it.
 pub struct Folder(TempDir);
 
@@ -48,7 +50,19 @@ impl Folder {
 
     /// The binary, with pipes all around and no setting from outside.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_roundsman"));
+        self.clean(Command::new(BINARY), arguments)
+    }
+
+    /// A line for the shell, in which `$0` is the binary.
+    pub fn shell(&self, line: &str) -> Command {
+        self.clean(Command::new("sh"), ["-c", line, BINARY])
+    }
+
+    fn clean<A: AsRef<OsStr>>(
+        &self,
+        mut command: Command,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ROUNDSMAN_") {
                 command.env_remove(name);
