@@ -47,7 +47,7 @@ fn drafts(lanes: u64, named: bool) -> Vec<Draft> {
 
 async fn round(store: &MemoryStore, hints: &mut Hints, batch: Vec<Draft>) {
     store.accept(batch, BOUNDS).await.expect("accepted");
-    let Some(Hint::Fresh(fresh)) = hints.recv().await else { panic!("news of the batch") };
+    let Some(Hint::Fresh(fresh)) = hints.recv().await else { unreachable!("news of the batch") };
     let members = fresh.iter().map(|fresh| Claimed {
         lane: fresh.record.lane.id,
         seq: fresh.record.seq,
