@@ -105,3 +105,19 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+impl Kept {
+    /// Any message, that expires early.
+    pub(super) fn sample() -> Self {
+        Self {
+            given: None,
+            event: "message".into(),
+            payload: Bytes::new(),
+            accepted_at: Timestamp(0),
+            expires_at: Some(Timestamp(9)),
+            past: None,
+            claimed: 0,
+        }
+    }
+}

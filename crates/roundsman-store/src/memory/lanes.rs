@@ -273,3 +273,29 @@ impl LaneState {
         self.last_expiry = expiry;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_lanes_are_forgotten_and_their_numbers_never_used_again() {
+        let mut lanes = Lanes::default();
+        let mut ids = BTreeSet::new();
+        let count = 3 * Lanes::IDLE as u64;
+        for seq in 1..=count {
+            let key = Key::parse(&format!("k{seq}")).unwrap();
+            let id = lanes.intern(key, format!("t{seq}").into());
+            lanes.push(id, seq, Kept::sample());
+            assert!(lanes.take(id, seq).is_some());
+            ids.insert(id);
+        }
+        assert_eq!(ids.len() as u64, count);
+        assert_eq!((lanes.lanes.len(), lanes.by_name.len()), (Lanes::IDLE, Lanes::IDLE));
+        assert_eq!(lanes.expiring.len(), Lanes::IDLE);
+        assert!(lanes.keys.find(&Key::parse("k1").unwrap()).is_none());
+        assert!(lanes.ready.is_empty());
+        let again = lanes.intern(Key::parse("k1").unwrap(), "t1".into());
+        assert!(!ids.contains(&again));
+    }
+}

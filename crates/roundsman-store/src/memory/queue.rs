@@ -100,3 +100,34 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        /// A queue with holes holds what a set would, whatever is taken out of it.
+        #[test]
+        fn agrees_with_a_set(steps in prop::collection::vec((any::<bool>(), 0_u64..400), 1..600)) {
+            let (mut queue, mut set, mut last) = (Queue::default(), BTreeSet::new(), 0);
+            for (pushes, number) in steps {
+                if pushes {
+                    last += 1 + number % 3;
+                    queue.push(last, Kept::sample());
+                    set.insert(last);
+                } else {
+                    prop_assert_eq!(queue.take(number).is_some(), set.remove(&number));
+                }
+                prop_assert_eq!(queue.len(), set.len());
+                prop_assert_eq!(queue.last(), set.last().copied().unwrap_or(0));
+                let behind: Vec<u64> = queue.after(number).map(|(seq, _)| seq).collect();
+                let expected: Vec<u64> = set.range(number + 1..).copied().collect();
+                prop_assert_eq!(behind, expected);
+                prop_assert_eq!(queue.find(number).is_some(), set.contains(&number));
+                prop_assert!(queue.slots.len() <= Queue::FEW.max(2 * queue.live + 1));
+            }
+        }
+    }
+}

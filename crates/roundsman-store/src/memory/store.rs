@@ -4,8 +4,8 @@ use super::hints::HintSender;
 use super::state::State;
 use crate::{
     AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, Draft, Fetched,
-    Guarantee, Hint, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Ownership, Promoted,
-    Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store, StoreError,
+    Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Ownership, Promoted, Receipt,
+    Release, SHARDS, Settled, Settlement, Sighting, Store, StoreError,
 };
 use parking_lot::Mutex;
 use std::fmt;
@@ -85,7 +85,7 @@ impl Shared {
         if !accepted.fresh.is_empty() {
             let mut hints = self.hints.lock();
             drop(state);
-            hints.send(Hint::Fresh(accepted.fresh));
+            hints.announce(accepted.fresh);
         }
         Ok(accepted.receipts)
     }
