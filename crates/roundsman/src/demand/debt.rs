@@ -10,10 +10,14 @@ pub(crate) struct Debt {
 }
 
 impl Debt {
-    /// Returns how much is new, given what can be delivered and what already waits for it, and
-    /// owes it from now on.
+    /// How much is new, given what can be delivered and what already waits for it.
+    pub(crate) fn due(&self, wanted: usize, buffered: usize) -> usize {
+        wanted.saturating_sub(self.owed.saturating_add(buffered))
+    }
+
+    /// Returns what is new, and owes it from now on.
     pub(crate) fn incur(&mut self, wanted: usize, buffered: usize) -> usize {
-        let new = wanted.saturating_sub(self.owed.saturating_add(buffered));
+        let new = self.due(wanted, buffered);
         self.owed += new;
         new
     }

@@ -45,8 +45,8 @@ const WAITING: usize = 1000;
 /// # Ok(())
 /// # }
 /// ```
-pub struct ByPartition<E> {
-    route: Route<E>,
+pub struct ByPartition<E, R> {
+    route: R,
     lanes: Vec<Lane<E>>,
     by_name: FxHashMap<Partition, usize>,
     by_subscription: FxHashMap<SubscriptionId, usize>,
@@ -63,45 +63,39 @@ pub struct ByPartition<E> {
     dispatched: u64,
 }
 
-type Route<E> = Box<dyn Fn(&E) -> Option<usize> + Send>;
 type Spill<E> = Box<dyn FnMut(usize, E) + Send>;
+
+/// [`ByPartition`] over `n` partitions, each event to the one its hash falls on: equal events go
+/// the same way.
+pub fn by_hash<E: Hash>(n: usize) -> ByPartition<E, impl Fn(&E) -> Option<usize>> {
+    ByPartition::new(n, move |event: &E| {
+        // The high bits are the good ones of this hash; a remainder would use the low.
+        usize::try_from((u128::from(FxBuildHasher.hash_one(event)) * n as u128) >> 64).ok()
+    })
+}
 
 /// A partition. Either it has demand or it has events waiting, never both.
 struct Lane<E> {
     subscription: Option<SubscriptionId>,
     demand: usize,
-    queue: VecDeque<(u64, E)>,
+    queue: VecDeque<E>,
+    /// How many of those in the queue came with each dispatch, by how many events went before it.
+    runs: VecDeque<(u64, usize)>,
     /// To be delivered at the end of the dispatch that is going on.
     ready: Vec<E>,
 }
 
-impl<E> ByPartition<E> {
+impl<E, R: Fn(&E) -> Option<usize>> ByPartition<E, R> {
     /// Partitions `0..n`; `route` gives each event's, or nothing to drop it.
     ///
     /// An event routed to a number that does not exist is dropped too, with a warning.
-    pub fn new(n: usize, route: impl Fn(&E) -> Option<usize> + Send + 'static) -> Self {
+    pub fn new(n: usize, route: R) -> Self {
         Self::with_names((0..n).map(Partition::Number), route)
     }
 
     /// Partitions by name; `route` gives the place in the list of names.
-    pub fn named<'a>(
-        names: impl IntoIterator<Item = &'a str>,
-        route: impl Fn(&E) -> Option<usize> + Send + 'static,
-    ) -> Self {
+    pub fn named<'a>(names: impl IntoIterator<Item = &'a str>, route: R) -> Self {
         Self::with_names(names.into_iter().map(Partition::from), route)
-    }
-
-    /// Partitions `0..n`, each event to the one its hash falls on: equal events go the same way.
-    #[must_use]
-    pub fn hashed(n: usize) -> Self
-    where
-        E: Hash,
-    {
-        Self::new(n, move |event| {
-            let hash = FxBuildHasher.hash_one(event) as u128;
-            // The high bits are the good ones of this hash; a remainder would use the low.
-            usize::try_from((hash * n as u128) >> 64).ok()
-        })
     }
 
     /// Lets `events` wait in each partition, 1000 unless told otherwise.
@@ -119,13 +113,10 @@ impl<E> ByPartition<E> {
         self
     }
 
-    fn with_names(
-        names: impl Iterator<Item = Partition>,
-        route: impl Fn(&E) -> Option<usize> + Send + 'static,
-    ) -> Self {
+    fn with_names(names: impl Iterator<Item = Partition>, route: R) -> Self {
         let names: Vec<_> = names.collect();
         Self {
-            route: Box::new(route),
+            route,
             lanes: names.iter().map(|_| Lane::new()).collect(),
             by_name: names.into_iter().zip(0..).collect(),
             by_subscription: FxHashMap::default(),
@@ -154,9 +145,7 @@ impl<E> ByPartition<E> {
         Ok(number)
     }
 
-    fn route(&mut self, event: E) {
-        let sequence = self.dispatched;
-        self.dispatched += 1;
+    fn route(&mut self, event: E, dispatch: u64) {
         let Some(number) = (self.route)(&event) else { return };
         let Some(lane) = self.lanes.get_mut(number) else {
             tracing::warn!(partition = number, "an event for a partition that does not exist");
@@ -175,7 +164,11 @@ impl<E> ByPartition<E> {
             spill(number, event);
             return;
         }
-        lane.queue.push_back((sequence, event));
+        lane.queue.push_back(event);
+        match lane.runs.back_mut() {
+            Some((same, n)) if *same == dispatch => *n += 1,
+            _ => lane.runs.push_back((dispatch, 1)),
+        }
         self.held += 1;
         self.full += usize::from(lane.queue.len() == self.waiting);
     }
@@ -188,7 +181,7 @@ impl<E> ByPartition<E> {
             && let Some(subscription) = lane.subscription
         {
             let was_full = lane.queue.len() >= self.waiting;
-            let events = lane.queue.drain(..n).map(|(_, event)| event).collect();
+            let events = lane.take(n);
             self.full -= usize::from(was_full && lane.queue.len() < self.waiting);
             self.held -= n;
             lane.demand -= n;
@@ -198,7 +191,7 @@ impl<E> ByPartition<E> {
     }
 }
 
-impl<E: Send> Dispatcher<E> for ByPartition<E> {
+impl<E: Send, R: Fn(&E) -> Option<usize> + Send> Dispatcher<E> for ByPartition<E, R> {
     fn subscribe(&mut self, joining: &Joining<E>) -> Result<(), Reason> {
         let number = self.claimed(joining)?;
         self.lanes[number].subscription = Some(joining.subscription);
@@ -227,8 +220,10 @@ impl<E: Send> Dispatcher<E> for ByPartition<E> {
     }
 
     fn dispatch(&mut self, events: Vec<E>, deliver: Deliver<'_, E>) {
+        let dispatch = self.dispatched;
+        self.dispatched += events.len() as u64;
         for event in events {
-            self.route(event);
+            self.route(event, dispatch);
         }
         for number in self.touched.drain(..) {
             let lane = &mut self.lanes[number];
@@ -246,18 +241,40 @@ impl<E: Send> Dispatcher<E> for ByPartition<E> {
         if self.held == 0 || before >= self.dispatched {
             return self.held;
         }
-        let older = |lane: &Lane<E>| lane.queue.partition_point(|(number, _)| *number < before);
-        self.lanes.iter().map(older).sum()
+        let runs = self.lanes.iter().flat_map(|lane| &lane.runs);
+        runs.filter(|(dispatch, _)| *dispatch < before).map(|(_, n)| n).sum()
     }
 }
 
 impl<E> Lane<E> {
     fn new() -> Self {
-        Self { subscription: None, demand: 0, queue: VecDeque::new(), ready: Vec::new() }
+        Self {
+            subscription: None,
+            demand: 0,
+            queue: VecDeque::new(),
+            runs: VecDeque::new(),
+            ready: Vec::new(),
+        }
+    }
+
+    /// The oldest `n` of the queue.
+    fn take(&mut self, n: usize) -> Vec<E> {
+        let mut left = n;
+        while let Some((_, run)) = self.runs.front_mut()
+            && left > 0
+        {
+            let of_this = left.min(*run);
+            left -= of_this;
+            *run -= of_this;
+            if *run == 0 {
+                self.runs.pop_front();
+            }
+        }
+        self.queue.drain(..n).collect()
     }
 }
 
-impl<E> fmt::Debug for ByPartition<E> {
+impl<E, R> fmt::Debug for ByPartition<E, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ByPartition")
             .field("partitions", &self.lanes.len())

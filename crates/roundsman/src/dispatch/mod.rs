@@ -27,7 +27,7 @@ mod place;
 pub use self::{
     broadcast::Broadcast,
     by_demand::ByDemand,
-    by_partition::ByPartition,
+    by_partition::{ByPartition, by_hash},
     place::{Partition, Place, Selector},
 };
 

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use crate::{
-    Mode, Outlet, Parting, Reason, Side, Subscribe, SubscriptionId,
-    dispatch::Joining,
+    Mode, Parting, Reason, Side, Subscribe, SubscriptionId,
     stage::{
         behaviour::Behaviour,
         emitter::Emitter,
         inbound::Queued,
-        outbound::Subscriber,
-        port::{Cell, Mail},
+        port::{Cell, Joined, Mail, Wanted},
         run::{Machine, Phase, call},
     },
 };
@@ -26,17 +24,13 @@ impl<B: Behaviour> Machine<B> {
                 self.inbound.queue.push_back(Queued::Parted { subscription, how });
             }
             Mail::Ask { subscription, n } => self.outbound.ask(subscription, n),
-            Mail::Join(joining, subscriber, terms) => {
-                return self.join(joining, subscriber, terms).await;
-            }
+            Mail::Join(joined) => return self.join(*joined).await,
             Mail::Leave { subscription, how } => return self.left(subscription, how).await,
             Mail::Stop(reason) => return Err(reason),
             Mail::Drain => self.drain(Reason::Normal),
             // One that is done asks for nothing and is told nothing more.
             _ if matches!(self.phase, Phase::Finishing(_)) => {}
-            Mail::Subscribe { subscription, producer, terms } => {
-                return self.subscribe(subscription, producer, terms).await;
-            }
+            Mail::Subscribe(wanted) => return self.subscribe(*wanted).await,
             Mail::AskFor { subscription, n } => self.inbound.ask(subscription, n),
             Mail::Cancel { subscription, reason } => {
                 self.inbound.leave(subscription, Parting::Cancelled(reason));
@@ -76,12 +70,8 @@ impl<B: Behaviour> Machine<B> {
         }
     }
 
-    async fn subscribe(
-        &mut self,
-        subscription: SubscriptionId,
-        producer: Outlet<B::In>,
-        terms: Subscribe,
-    ) -> Result<(), Reason> {
+    async fn subscribe(&mut self, wanted: Wanted<B::In>) -> Result<(), Reason> {
+        let Wanted { subscription, producer, terms } = wanted;
         if !matches!(self.phase, Phase::Running) {
             return Ok(());
         }
@@ -99,12 +89,8 @@ impl<B: Behaviour> Machine<B> {
         Ok(())
     }
 
-    async fn join(
-        &mut self,
-        joining: Joining<B::Out>,
-        subscriber: Subscriber<B::Out>,
-        terms: Subscribe,
-    ) -> Result<(), Reason> {
+    async fn join(&mut self, joined: Joined<B::Out>) -> Result<(), Reason> {
+        let Joined { joining, subscriber, terms } = joined;
         let (consumer, theirs) = (Arc::clone(&subscriber.consumer), subscriber.theirs);
         match self.outbound.join(&joining, subscriber) {
             Err(reason) => {
@@ -215,7 +201,8 @@ impl<B: Behaviour> Machine<B> {
         }
         let unread = self.cell.mailbox.close();
         for mail in self.mail.drain(..).chain(unread) {
-            if let Mail::Join(_, subscriber, _) = mail {
+            if let Mail::Join(joined) = mail {
+                let Joined { subscriber, .. } = *joined;
                 subscriber.consumer.parted(subscriber.theirs, how.clone());
             }
         }

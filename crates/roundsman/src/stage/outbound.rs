@@ -115,6 +115,11 @@ impl<E> Outbound<E> {
         self.debt.incur(self.dispatcher.wanted(), self.buffer.len())
     }
 
+    /// Whether there is a shortfall.
+    pub(crate) fn falls_short(&self) -> bool {
+        self.debt.due(self.dispatcher.wanted(), self.buffer.len()) > 0
+    }
+
     pub(crate) fn wanted(&self) -> usize {
         self.dispatcher.wanted()
     }

@@ -22,16 +22,30 @@ use crate::{
 pub(crate) enum Mail<In, Out, Info> {
     Events { to: SubscriptionId, events: Vec<In> },
     Parted { subscription: SubscriptionId, how: Parting },
-    Subscribe { subscription: SubscriptionId, producer: Outlet<In>, terms: Subscribe },
+    Subscribe(Box<Wanted<In>>),
     AskFor { subscription: SubscriptionId, n: usize },
     Cancel { subscription: SubscriptionId, reason: Reason },
-    Join(Joining<Out>, Subscriber<Out>, Subscribe),
+    Join(Box<Joined<Out>>),
     Ask { subscription: SubscriptionId, n: usize },
     Leave { subscription: SubscriptionId, how: Parting },
     Info(Info),
     InfoInOrder(Info),
     Drain,
     Stop(Reason),
+}
+
+/// A subscription that is to be made. Boxed in the mail, which is moved about for every batch.
+pub(crate) struct Wanted<In> {
+    pub(crate) subscription: SubscriptionId,
+    pub(crate) producer: Outlet<In>,
+    pub(crate) terms: Subscribe,
+}
+
+/// A consumer that wants to be subscribed.
+pub(crate) struct Joined<Out> {
+    pub(crate) joining: Joining<Out>,
+    pub(crate) subscriber: Subscriber<Out>,
+    pub(crate) terms: Subscribe,
 }
 
 /// The side of a stage that takes events.
@@ -113,7 +127,7 @@ impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Downstream<I
 
     fn subscribe(&self, producer: Outlet<In>, terms: Subscribe) -> Option<SubscriptionId> {
         let subscription = self.shared.next_id();
-        let mail = Mail::Subscribe { subscription, producer, terms };
+        let mail = Mail::Subscribe(Box::new(Wanted { subscription, producer, terms }));
         self.mailbox.push(mail).ok().map(|()| subscription)
     }
 
@@ -142,7 +156,7 @@ impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Upstream<Out
         let subscription = self.shared.next_id();
         let consumer = subscriber.consumer.stage();
         let joining = Joining { subscription, consumer, max_demand: terms.max(), place };
-        let mail = Mail::Join(joining, subscriber, terms);
+        let mail = Mail::Join(Box::new(Joined { joining, subscriber, terms }));
         self.mailbox.push(mail).ok().map(|()| subscription)
     }
 

@@ -45,7 +45,12 @@ pub(crate) struct Machine<B: Behaviour> {
     /// Mail taken out of the box and not yet handled.
     pub(crate) mail: VecDeque<Mail<B::In, B::Out, B::Info>>,
     pub(crate) phase: Phase,
+    /// How often the mailbox was emptied.
+    pub(crate) drains: u32,
 }
+
+/// A stage whose mail never ends lets its neighbours run after so many drains of its mailbox.
+const DRAINS: u32 = 64;
 
 /// Calls a handler with an emitter, then does what follows from what it did.
 macro_rules! call {
@@ -73,6 +78,7 @@ impl<B: Behaviour> Machine<B> {
             passing: VecDeque::new(),
             mail: VecDeque::new(),
             phase: Phase::Running,
+            drains: 0,
         }
     }
 
@@ -106,12 +112,14 @@ impl<B: Behaviour> Machine<B> {
 
     /// Does what can be done without mail, then handles one piece of it.
     async fn turn(&mut self) -> Result<(), Reason> {
-        let busy = self.advance().await?;
-        self.count();
+        self.advance().await?;
         if self.mail.is_empty() {
-            // The budget keeps a stage with full mailboxes from starving its neighbours.
-            tokio::task::coop::consume_budget().await;
-            if busy {
+            self.count();
+            self.drains = self.drains.wrapping_add(1);
+            if self.drains.is_multiple_of(DRAINS) {
+                tokio::task::yield_now().await;
+            }
+            if self.is_asked() && self.outbound.falls_short() {
                 self.cell.mailbox.try_take(&mut self.mail);
             } else {
                 self.cell.mailbox.take(&mut self.mail).await;
@@ -123,19 +131,44 @@ impl<B: Behaviour> Machine<B> {
         }
     }
 
-    /// Works off what waits; true if the handler was asked for more and may be asked again.
-    async fn advance(&mut self) -> Result<bool, Reason> {
-        while self.release_info().await? || self.work().await? {}
-        let mut busy = false;
-        if B::IS_ASKED && matches!(self.phase, Phase::Running) {
+    /// Works off what waits. Each step is looked for before it is awaited: most turns have one.
+    async fn advance(&mut self) -> Result<(), Reason> {
+        loop {
+            if self.has_infos() && self.release_info().await? {
+                continue;
+            }
+            if !self.has_work() {
+                break;
+            }
+            self.work().await?;
+        }
+        if self.is_asked() {
             let n = self.outbound.shortfall();
             if n > 0 {
-                busy = true;
                 call!(self, demand(n))?;
             }
         }
-        self.wind_down().await?;
-        Ok(busy)
+        match self.phase {
+            Phase::Running => Ok(()),
+            _ => self.wind_down().await,
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        B::IS_ASKED && matches!(self.phase, Phase::Running)
+    }
+
+    fn has_infos(&self) -> bool {
+        !self.marks.is_empty() || !self.passing.is_empty()
+    }
+
+    /// Whether the handler has something to do; events only while somebody wants what they give.
+    fn has_work(&self) -> bool {
+        match self.inbound.queue.front() {
+            None => false,
+            Some(Queued::Events { .. }) => !B::EMITS || self.outbound.wanted() > 0,
+            Some(_) => true,
+        }
     }
 
     /// Handles the oldest info whose turn has come; false if there is none.
@@ -172,22 +205,17 @@ impl<B: Behaviour> Machine<B> {
         }
     }
 
-    /// Handles the oldest thing in the input queue; false if there is none, or nobody wants it.
-    async fn work(&mut self) -> Result<bool, Reason> {
-        match self.inbound.queue.front() {
-            None => return Ok(false),
-            Some(Queued::Events { .. }) if B::EMITS && self.outbound.wanted() == 0 => {
-                return Ok(false);
-            }
-            Some(_) => {}
-        }
+    /// Handles the oldest thing in the input queue.
+    async fn work(&mut self) -> Result<(), Reason> {
         match self.inbound.queue.pop_front() {
-            Some(Queued::Events { from, events }) => self.take_message(from, events).await?,
-            Some(Queued::Parted { subscription, how }) => self.parted(subscription, how).await?,
-            Some(Queued::Info(info)) => self.mark(info),
-            None => {}
+            Some(Queued::Events { from, events }) => self.take_message(from, events).await,
+            Some(Queued::Parted { subscription, how }) => self.parted(subscription, how).await,
+            Some(Queued::Info(info)) => {
+                self.mark(info);
+                Ok(())
+            }
+            None => Ok(()),
         }
-        Ok(true)
     }
 
     async fn take_message(
