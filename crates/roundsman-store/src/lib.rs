@@ -19,7 +19,7 @@
 //! lane that has to wait (nobody there, a retrying head) is *blocked* as a whole: one small row,
 //! never a write for each message, and no walk visits it.
 //!
-//! [`conformance`] (behind the feature of that name) is the suite that every store runs.
+//! The module `conformance` (behind the feature of that name) is the suite that every store runs.
 
 mod clock;
 #[cfg(feature = "conformance")]

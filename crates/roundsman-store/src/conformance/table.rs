@@ -2,7 +2,8 @@
 
 /// Makes a test of each case of the suite, for the store that this harness opens.
 ///
-/// The harness is an expression, evaluated for each test; see [`conformance`](crate::conformance).
+/// The harness is an expression, evaluated for each test; see
+/// [the module](mod@crate::conformance).
 #[macro_export]
 macro_rules! conformance {
     ($harness:expr) => {

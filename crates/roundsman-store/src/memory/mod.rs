@@ -2,7 +2,7 @@
 //!
 //! It promises nothing beyond the life of the process, and everything else that the contract
 //! says: order within a lane, bounds, ids, schedules, retries, dead letters. The
-//! [conformance suite](crate::conformance) passes here first.
+//! conformance suite passes here first.
 //!
 //! ```text
 //!  MemoryStore ──► Shared ──► State (one lock)        Hints (a second, taken before the first is let go)
