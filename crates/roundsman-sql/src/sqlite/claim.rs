@@ -80,18 +80,19 @@ impl Claims {
 
 /// Writes the row.
 pub(super) fn claim(ledger: &mut Ledger, claim: Claim) -> Sql<Result<ClaimId, StoreError>> {
+    let Claim { members, alone } = claim;
     let Ledger { connection, claims, .. } = ledger;
     claims.last += 1;
     let id = claims.last;
-    if claim.members.is_empty() {
+    if members.is_empty() {
         return Ok(Ok(ClaimId(id)));
     }
     connection.prepare_cached("INSERT INTO claim VALUES (?1, ?2, ?3)")?.execute((
         int(id),
-        claim.alone,
-        encode(&claim.members),
+        alone,
+        encode(&members),
     ))?;
-    for member in &claim.members {
+    for member in &members {
         if let Some(before) = claims.enter(id, member) {
             claims.leave(connection, before)?;
         }

@@ -40,9 +40,9 @@ pub(super) fn fetch(reader: &mut Reader, asks: Vec<Ask>) -> Sql<Result<Vec<Fetch
     let mut statement = reader.connection.prepare_cached(FETCH)?;
     let mut fetched = Vec::with_capacity(asks.len());
     let mut event = Arc::from("");
-    for (ask, lane) in asks.iter().zip(lanes) {
+    for (ask, lane) in asks.into_iter().zip(lanes) {
         fetched.push(match lane {
-            Some(lane) => fetch_lane(&mut statement, ask, &lane, reader.place.salt, &mut event)?,
+            Some(lane) => fetch_lane(&mut statement, &ask, &lane, reader.place.salt, &mut event)?,
             None => Fetched { lane: ask.lane, records: Vec::new(), more: false },
         });
     }

@@ -23,6 +23,7 @@ pub(super) fn counts(reader: &mut Reader, (): ()) -> Sql<Result<Counts, StoreErr
 }
 
 /// The counts of one key.
+#[expect(clippy::needless_pass_by_value, reason = "a call owns what it asks")]
 pub(super) fn key_counts(reader: &mut Reader, key: Key) -> Sql<Result<KeyCounts, StoreError>> {
     let counts = reader
         .connection
@@ -35,6 +36,7 @@ pub(super) fn key_counts(reader: &mut Reader, key: Key) -> Sql<Result<KeyCounts,
 }
 
 /// One message by its id.
+#[expect(clippy::needless_pass_by_value, reason = "a call owns what it asks")]
 pub(super) fn find(reader: &mut Reader, id: Arc<str>) -> Sql<Result<Option<Sighting>, StoreError>> {
     sight(reader, &id).map(Ok)
 }

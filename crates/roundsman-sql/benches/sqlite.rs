@@ -1,0 +1,233 @@
+//! Times the road through a SQLite file: throughput of the whole way, reads by lane, start-up.
+//!
+//! A plain program that prints a table: what is measured is a group of threads and a disk over
+//! seconds, not a function. `cargo bench -p roundsman-sql --bench sqlite [road|fetch|hold]`
+
+use roundsman_sql::SqliteStore;
+use roundsman_store::{
+    Ask, Bounds, Claim, Claimed, Draft, Hint, Hints, Inspect, Outcome, Settlement, Store,
+    SystemClock, Which,
+};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+type Outcomes = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> Outcomes {
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let runs = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    if runs("road") {
+        for (senders, batch) in [(4, 100), (16, 100), (4, 1000), (16, 1)] {
+            runtime.block_on(road(senders, batch, 100))?;
+        }
+        runtime.block_on(road(4, 100, 10_000))?;
+    }
+    if runs("fetch") {
+        for ahead in [0, 10_000, 1_000_000] {
+            runtime.block_on(fetch(ahead))?;
+        }
+    }
+    if runs("hold") {
+        for lanes in [1, 100_000, 1_000_000] {
+            runtime.block_on(hold(lanes))?;
+        }
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<SqliteStore, roundsman_store::StoreError> {
+    SqliteStore::open(path, Arc::new(SystemClock))
+}
+
+fn drafts(count: usize, topics: &[Arc<str>], from: usize) -> Vec<Draft> {
+    let payload = format!("{{\"n\":\"{}\"}}", "x".repeat(248));
+    let topic = |number: usize| &topics[(from + number) % topics.len()];
+    (0..count).filter_map(|number| Draft::new(topic(number), payload.clone()).ok()).collect()
+}
+
+fn topics(count: usize) -> Vec<Arc<str>> {
+    (0..count).map(|number| format!("user:{number}").into()).collect()
+}
+
+/// Accept, hint, claim, settle, all at once, for three seconds.
+async fn road(senders: usize, batch: usize, lanes: usize) -> Outcomes {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(open(&folder.path().join("roundsman.db"))?);
+    let hints = store.hints().ok_or("the hints are taken")?;
+    let (begun, cpu) = (Instant::now(), Cpu::now());
+    let deadline = begun + Duration::from_secs(3);
+    let sending: Vec<_> = (0..senders)
+        .map(|sender| {
+            let (store, topics) = (store.clone(), topics(lanes));
+            tokio::spawn(async move {
+                let (mut accepted, mut slowest) = (0, Duration::ZERO);
+                while Instant::now() < deadline {
+                    let asked = Instant::now();
+                    let from = sender * 37 + accepted;
+                    let drafts = drafts(batch, &topics, from);
+                    accepted += store.accept(drafts, Bounds::NONE).await?.len();
+                    slowest = slowest.max(asked.elapsed());
+                }
+                Ok::<_, roundsman_store::AcceptError>((accepted, slowest))
+            })
+        })
+        .collect();
+    let settling = tokio::spawn(settle_all(store.clone(), hints));
+    let (mut accepted, mut slowest) = (0, Duration::ZERO);
+    for sender in sending {
+        let (count, worst) = sender.await??;
+        accepted += count;
+        slowest = slowest.max(worst);
+    }
+    while store.counts().await?.backlog > 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let took = begun.elapsed();
+    let cpu = Cpu::now().since(&cpu);
+    settling.abort();
+    println!(
+        "road   {senders:>2} senders × {batch:>4}, {lanes:>5} lanes  {:>7.0}/s   writer {:>5.2} µs CPU, \
+         process {:>5.2} µs CPU a message   slowest accept {slowest:.1?}",
+        accepted as f64 / took.as_secs_f64(),
+        cpu.writer * 1e6 / accepted as f64,
+        cpu.process * 1e6 / accepted as f64,
+    );
+    Ok(())
+}
+
+/// What an engine does with hints, without doing anything.
+async fn settle_all(store: Arc<SqliteStore>, mut hints: Hints) -> Outcomes {
+    let mut settling = tokio::task::JoinSet::new();
+    while let Some(hint) = hints.recv().await {
+        let Hint::Fresh(fresh) = hint else { return Err("fell behind".into()) };
+        let members: Vec<_> = fresh
+            .iter()
+            .map(|fresh| Claimed { lane: fresh.record.lane.id, seq: fresh.record.seq, attempt: 1 })
+            .collect();
+        for members in members.chunks(1000) {
+            let (store, members) = (store.clone(), members.to_vec());
+            settling.spawn(async move {
+                let claim = Claim { members: members.clone(), alone: false };
+                let claim = store.claim(claim).await?;
+                let settlement = |member: Claimed| {
+                    let Claimed { lane, seq, attempt } = member;
+                    let which = Which::At { lane, seq, attempt };
+                    Settlement { which, claim: Some(claim), outcome: Outcome::Delivered }
+                };
+                store.settle(members.into_iter().map(settlement).collect()).await.map(drop)
+            });
+        }
+        while let Some(settled) = settling.try_join_next() {
+            settled??;
+        }
+    }
+    Ok(())
+}
+
+/// Reads of 1,000 messages over 250 lanes, with so many of one lane in front of them.
+async fn fetch(ahead: usize) -> Outcomes {
+    let folder = tempfile::tempdir()?;
+    let store = open(&folder.path().join("roundsman.db"))?;
+    fill(&store, ahead, &["flood".into()]).await?;
+    fill(&store, 250 * 40, &topics(250)).await?;
+    let lanes = store.walk(None, 300).await?;
+    let lanes: Vec<_> = lanes.iter().filter(|lane| &*lane.topic != "flood").collect();
+    let (mut after, mut times) = (vec![0; lanes.len()], Vec::new());
+    for _ in 0..10 {
+        let begun = Instant::now();
+        let walked = store.walk(None, 300).await?;
+        let walk = begun.elapsed();
+        let asks = lanes.iter().zip(&after).map(|(lane, after)| Ask {
+            lane: lane.id,
+            after: *after,
+            limit: 4,
+            max_bytes: 65_536,
+        });
+        let begun = Instant::now();
+        let fetched = store.fetch(asks.collect()).await?;
+        times.push((begun.elapsed(), walk));
+        let count: usize = fetched.iter().map(|lane| lane.records.len()).sum();
+        assert_eq!((count, walked.len()), (1000, 250 + usize::from(ahead > 0)));
+        for (after, lane) in after.iter_mut().zip(&fetched) {
+            *after = lane.records.last().map_or(0, |record| record.seq);
+        }
+    }
+    times.sort();
+    println!(
+        "fetch  1,000 of 250 lanes behind {ahead:>7} of one   p50 {:.2?}, worst {:.2?}   walk {:.2?}",
+        times[5].0, times[9].0, times[5].1
+    );
+    Ok(())
+}
+
+async fn fill(store: &SqliteStore, count: usize, topics: &[Arc<str>]) -> Outcomes {
+    let mut done = 0;
+    while done < count {
+        let batch = drafts((count - done).min(10_000), topics, done);
+        done += store.accept(batch, Bounds::NONE).await?.len();
+    }
+    Ok(())
+}
+
+/// A million messages for nobody: how fast they are accepted, and the start on such a file.
+async fn hold(lanes: usize) -> Outcomes {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("roundsman.db");
+    let store = open(&path)?;
+    let begun = Instant::now();
+    fill(&store, 1_000_000, &topics(lanes)).await?;
+    let accepting = begun.elapsed();
+    store.close().await?;
+    drop(store);
+    let resident = resident();
+    let begun = Instant::now();
+    let store = open(&path)?;
+    let opening = begun.elapsed();
+    assert_eq!(store.counts().await?.backlog, 1_000_000);
+    println!(
+        "hold   1,000,000 in {lanes:>7} lanes: {:>7.0}/s accepted, opened in {opening:.1?}, \
+         resident {resident} MiB at the end of filling, file {} MiB",
+        1e6 / accepting.as_secs_f64(),
+        std::fs::metadata(&path)?.len() >> 20,
+    );
+    Ok(())
+}
+
+/// Resident memory, in MiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) >> 10
+}
+
+/// Processor seconds so far, of the writer's thread and of the process.
+struct Cpu {
+    writer: f64,
+    process: f64,
+}
+
+impl Cpu {
+    fn now() -> Self {
+        let mut cpu = Self { writer: 0.0, process: 0.0 };
+        for thread in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+            let read = |file: &str| std::fs::read_to_string(thread.path().join(file));
+            // Nanoseconds on a processor come first.
+            let spent = read("schedstat").ok();
+            let spent = spent.and_then(|line| line.split(' ').next()?.parse::<f64>().ok());
+            let spent = spent.unwrap_or(0.0) / 1e9;
+            cpu.process += spent;
+            if read("comm").is_ok_and(|name| name.starts_with("roundsman-write")) {
+                cpu.writer += spent;
+            }
+        }
+        cpu
+    }
+
+    fn since(&self, before: &Self) -> Self {
+        Self { writer: self.writer - before.writer, process: self.process - before.process }
+    }
+}
