@@ -7,7 +7,7 @@ use super::hints::HintSender;
 use super::ledger::{Ledger, Place};
 use super::lock::Lock;
 use super::open;
-use roundsman_store::{Hint, StoreError};
+use roundsman_store::StoreError;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
@@ -100,7 +100,7 @@ fn commit(
     *last_claim = (*last_claim).max(ledger.claims.last());
     let fresh = fate.map_err(|error| store_error(&path, &error))?;
     if !fresh.is_empty() {
-        hints.send(Hint::Fresh(fresh));
+        hints.announce(fresh);
     }
     Ok(())
 }
