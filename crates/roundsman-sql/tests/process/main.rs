@@ -1,0 +1,32 @@
+//! What only shows from outside of a process: locks, syncs, kills, full disks.
+//!
+//! A test program of its own, because it starts itself again as the child that is locked out,
+//! watched by `strace`, starved of disk or killed. Arguments choose tests by name, as usual.
+
+mod child;
+mod full_disk;
+mod lock;
+mod recover;
+mod sync;
+mod torn;
+
+fn main() {
+    if let Ok(role) = std::env::var(child::ROLE) {
+        return child::run(&role);
+    }
+    let tests: [(&str, fn()); 5] = [
+        ("a_second_process_is_refused", lock::a_second_process_is_refused),
+        ("every_answer_comes_after_its_sync", sync::every_answer_comes_after_its_sync),
+        ("a_full_disk_keeps_nothing_unanswered", full_disk::a_full_disk_keeps_nothing_unanswered),
+        ("what_was_answered_survives_kills", recover::what_was_answered_survives_kills),
+        ("a_torn_tail_takes_no_earlier_commit", torn::a_torn_tail_takes_no_earlier_commit),
+    ];
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    for (name, test) in tests {
+        if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
+            println!("test {name} ...");
+            test();
+            println!("test {name} ... ok");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Killed at random moments, again and again on the same file: whatever was answered is true.
+
+use super::child;
+use roundsman_store::{Inspect, State, Store};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+const KILLS: usize = 24;
+
+pub(crate) fn what_was_answered_survives_kills() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("roundsman.db");
+    let mut ledger = Ledger::default();
+    for kill in 0..KILLS {
+        let mut victim = child::command("churn", &file).spawn().unwrap();
+        let mut lines = child::lines(&mut victim);
+        assert_eq!(lines.next().as_deref(), Some("open"));
+        let wait = Duration::from_micros(rand::random_range(100..60_000));
+        let killer = std::thread::spawn(move || {
+            std::thread::sleep(wait);
+            victim.kill().unwrap();
+            victim.wait().unwrap();
+        });
+        lines.for_each(|line| ledger.note(&line));
+        killer.join().unwrap();
+        child::block_on(ledger.check(&file, kill));
+    }
+    assert!(ledger.accepted.len() > KILLS, "hardly anything was accepted");
+}
+
+/// What the child said, kept outside of it.
+#[derive(Default)]
+struct Ledger {
+    /// By id: whether it was settled.
+    accepted: BTreeMap<String, bool>,
+    /// Those whose settling may have come to an end, or not.
+    unknown: HashSet<String>,
+}
+
+impl Ledger {
+    fn note(&mut self, line: &str) {
+        let mut words = line.split(' ');
+        let verb = words.next().unwrap();
+        for id in words.map(str::to_owned) {
+            match verb {
+                "accepted" => drop(self.accepted.insert(id, false)),
+                "settling" => drop(self.unknown.insert(id)),
+                "settled" => {
+                    self.unknown.remove(&id);
+                    self.accepted.insert(id, true);
+                }
+                other => panic!("strange line: {other}"),
+            }
+        }
+    }
+
+    async fn check(&self, file: &std::path::Path, kill: usize) {
+        let store = child::open(file);
+        for (id, is_settled) in &self.accepted {
+            let sighting = store.find(id).await.unwrap();
+            let state = sighting.unwrap_or_else(|| panic!("kill {kill}: {id} is gone")).state;
+            let is_gone = state == State::Delivered;
+            if !self.unknown.contains(id) {
+                assert_eq!(is_gone, *is_settled, "kill {kill}: {id} is {state:?}");
+            }
+        }
+        let counts = store.counts().await.unwrap();
+        let kept = self.accepted.values().filter(|is_settled| !**is_settled).count();
+        let kept = kept as u64;
+        let unknown = self.unknown.len() as u64;
+        assert!(counts.backlog + unknown >= kept, "kill {kill}: {counts:?}, kept {kept}");
+        store.close().await.unwrap();
+        let connection = rusqlite::Connection::open(file).unwrap();
+        consistent(&connection);
+    }
+}
+
+/// The file is sound, and every count in it is what counting gives.
+pub(crate) fn consistent(connection: &rusqlite::Connection) {
+    let one = |statement: &str| -> String {
+        connection.query_row(statement, (), |row| row.get(0)).unwrap_or_else(|e| panic!("{e}"))
+    };
+    assert_eq!(one("PRAGMA integrity_check"), "ok");
+    for (kept, counted) in [
+        ("SELECT backlog || '' FROM state", "SELECT count(*) || '' FROM message"),
+        ("SELECT sum(backlog) || '' FROM account", "SELECT count(*) || '' FROM message"),
+        (
+            "SELECT ids || '' FROM state",
+            "SELECT count(*) || '' FROM ids WHERE fingerprint IS NOT NULL",
+        ),
+        (
+            "SELECT group_concat(id || ' ' || ready, ',') FROM (SELECT id, ready FROM lane WHERE ready > 0 ORDER BY id)",
+            "SELECT group_concat(lane || ' ' || n, ',') FROM (SELECT lane, count(*) AS n FROM message WHERE due IS NULL GROUP BY lane ORDER BY lane)",
+        ),
+    ] {
+        assert_eq!(one(kept), one(counted), "{kept}");
+    }
+}
