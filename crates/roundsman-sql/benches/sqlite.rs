@@ -3,6 +3,8 @@
 //! A plain program that prints a table: what is measured is a group of threads and a disk over
 //! seconds, not a function. `cargo bench -p roundsman-sql --bench sqlite [road|fetch|hold]`
 
+#![allow(clippy::print_stdout)] // Its table.
+
 use roundsman_sql::SqliteStore;
 use roundsman_store::{
     Ask, Bounds, Claim, Claimed, Draft, Hint, Hints, Inspect, Outcome, Settlement, Store,

@@ -1,5 +1,7 @@
 //! Files of other versions and of other kinds: refused with the cure, and left as they are.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // In tests, also outside of `#[test]` functions.
+
 use roundsman_sql::SqliteStore;
 use roundsman_store::{StoreError, SystemClock};
 use rusqlite::Connection;

@@ -1,5 +1,7 @@
 //! The road of messages through one file: accepted, hinted, read, claimed, settled, found again.
 
+#![allow(clippy::unwrap_used)] // In tests, also outside of `#[test]` functions.
+
 use roundsman_sql::SqliteStore;
 use roundsman_store::{
     Ask, Block, Bounds, Claim, Claimed, Draft, HeldClock, Hint, Inspect, Outcome, Release, Settled,

@@ -1,8 +1,8 @@
 //! Senders' ids as long as they are remembered, and where messages are whose made id no longer says.
 //!
-//! An id is remembered until 24 hours after acceptance, or until its message is settled and no
-//! longer dead, whichever is later. Nothing indexes that moment: a sweep goes round the table, a
-//! few rows a call, and what it has not reached yet is treated as forgotten where it is found.
+//! An id is remembered until 24 hours after its message is settled and no longer dead, which is
+//! never before its acceptance. Nothing indexes that moment: a sweep goes round the table, a few
+//! rows a call, and what it has not reached yet is treated as forgotten where it is found.
 
 use super::error::Sql;
 use super::history::Past;
@@ -12,7 +12,7 @@ use roundsman_store::{Draft, Fingerprint, IdSalt, Lane, MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::time::Duration;
 
-/// How long an id is remembered at least.
+/// How long an id outlives its message.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 /// What is known of an id.
@@ -22,14 +22,14 @@ pub(super) struct Known {
     pub(super) fingerprint: Option<Fingerprint>,
     pub(super) seq: u64,
     pub(super) fate: Fate,
-    accepted: Timestamp,
+    settled: Option<Timestamp>,
 }
 
 impl Known {
     /// Whether it would be gone by now, had the sweep come by.
     pub(super) fn is_forgotten(&self, now: Timestamp) -> bool {
         matches!(self.fate, Fate::Delivered | Fate::Expired)
-            && self.accepted.after(REMEMBERED) <= now
+            && self.settled.is_some_and(|at| at.after(REMEMBERED) <= now)
     }
 }
 
@@ -39,14 +39,14 @@ fn read(row: &Row<'_>) -> Sql<Known> {
         fingerprint,
         seq: number(row, 1)?,
         fate: Fate::read(row, 2)?,
-        accepted: moment(row, 3)?.unwrap_or_default(),
+        settled: moment(row, 3)?,
     })
 }
 
 /// What is known of an id, forgotten or not.
 pub(super) fn find(connection: &Connection, id: &str) -> Sql<Option<Known>> {
     connection
-        .prepare_cached("SELECT fingerprint, seq, fate, accepted FROM ids WHERE id = ?1")?
+        .prepare_cached("SELECT fingerprint, seq, fate, settled FROM ids WHERE id = ?1")?
         .query_row([id], read)
         .optional()
 }
@@ -148,7 +148,7 @@ pub(super) fn sweep(
 ) -> Sql<(i64, String)> {
     let (mut over, mut last, mut seen) = (Vec::new(), String::new(), 0);
     let mut look = connection.prepare_cached(
-        "SELECT fingerprint, seq, fate, accepted, id FROM ids WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "SELECT fingerprint, seq, fate, settled, id FROM ids WHERE id > ?1 ORDER BY id LIMIT ?2",
     )?;
     let mut rows = look.query((after, limit))?;
     while let Some(row) = rows.next()? {

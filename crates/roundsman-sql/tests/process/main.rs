@@ -3,6 +3,9 @@
 //! A test program of its own, because it starts itself again as the child that is locked out,
 //! watched by `strace`, starved of disk or killed. Arguments choose tests by name, as usual.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // In tests, also outside of `#[test]` functions.
+#![allow(clippy::print_stdout)] // What a test program and its children say.
+
 mod child;
 mod full_disk;
 mod lock;

@@ -77,13 +77,18 @@ impl Ledger {
 
 /// The file is sound, and every count in it is what counting gives.
 pub(crate) fn consistent(connection: &rusqlite::Connection) {
+    // Null where there is nothing to sum up.
     let one = |statement: &str| -> String {
-        connection.query_row(statement, (), |row| row.get(0)).unwrap_or_else(|e| panic!("{e}"))
+        let value = connection.query_row(statement, (), |row| row.get::<_, Option<String>>(0));
+        value.unwrap_or_else(|error| panic!("{statement}: {error}")).unwrap_or_default()
     };
     assert_eq!(one("PRAGMA integrity_check"), "ok");
     for (kept, counted) in [
         ("SELECT backlog || '' FROM state", "SELECT count(*) || '' FROM message"),
-        ("SELECT sum(backlog) || '' FROM account", "SELECT count(*) || '' FROM message"),
+        (
+            "SELECT coalesce(sum(backlog), 0) || '' FROM account",
+            "SELECT count(*) || '' FROM message",
+        ),
         (
             "SELECT ids || '' FROM state",
             "SELECT count(*) || '' FROM ids WHERE fingerprint IS NOT NULL",
