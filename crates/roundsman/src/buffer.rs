@@ -72,3 +72,47 @@ impl<E> Buffer<E> {
         self.left + self.events.len() as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(buffer: &mut Buffer<u32>, n: usize) -> (Vec<u32>, u64) {
+        (buffer.take(n), buffer.left())
+    }
+
+    /// Rows 31, 37, 38 and 40: places are numbered by events alone.
+    #[test]
+    fn places_count_events() {
+        let mut buffer = Buffer::new(10, Keep::Last);
+        assert_eq!((buffer.pushed(), after(&mut buffer, 5)), (0, (vec![], 0)));
+        buffer.extend(vec![1, 2]);
+        let mark = buffer.pushed();
+        buffer.extend(vec![3, 4]);
+        assert_eq!(after(&mut buffer, 1), (vec![1], 1));
+        assert!(buffer.left() < mark);
+        assert_eq!(after(&mut buffer, 1), (vec![2], 2));
+        assert!(buffer.left() >= mark);
+        assert_eq!((after(&mut buffer, 9), buffer.pushed()), ((vec![3, 4], 4), 4));
+    }
+
+    /// Rows 32, 33, 34 and 35.
+    #[test]
+    fn an_excess_is_refused_or_displaces() {
+        let mut first = Buffer::new(3, Keep::First);
+        assert_eq!((first.extend(vec![1, 2]), first.extend(vec![3, 4, 5])), (0, 2));
+        assert_eq!((first.len(), first.pushed()), (3, 3));
+        assert_eq!(first.take(9), [1, 2, 3]);
+
+        let mut last = Buffer::new(3, Keep::Last);
+        last.extend(vec![1]);
+        let behind_one = last.pushed();
+        assert_eq!(last.extend(vec![2, 3, 4, 5]), 2);
+        assert!(last.left() >= behind_one, "what was displaced has left");
+        assert_eq!(last.take(9), [3, 4, 5]);
+
+        let mut all = Buffer::new(usize::MAX, Keep::Last);
+        assert_eq!(all.extend((0..1000).collect()), 0);
+        assert_eq!((all.is_empty(), all.len()), (false, 1000));
+    }
+}

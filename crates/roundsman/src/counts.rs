@@ -1,6 +1,6 @@
 //! How much a stage holds and has done, readable from outside at any time.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// The numbers of one stage at one moment.
 ///
@@ -37,6 +37,8 @@ pub(crate) struct Counters {
     pub(crate) discarded: AtomicU64,
     pub(crate) producers: AtomicUsize,
     pub(crate) consumers: AtomicUsize,
+    /// Whether its gate is closed; no count, but kept in the same way.
+    pub(crate) accumulating: AtomicBool,
 }
 
 impl Counters {

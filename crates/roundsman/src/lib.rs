@@ -103,8 +103,8 @@ pub use self::{
     fair::RoundRobin,
     reason::Reason,
     stage::{
-        Asker, Consumer, Emitter, Inlet, Outlet, Producer, StageRef, Transform, consumer, producer,
-        transform,
+        Asker, Consumer, DemandMode, Emitter, Inlet, Outlet, Producer, StageRef, Transform,
+        consumer, producer, transform,
     },
     streams::{EventStream, from_iter, from_stream},
     subscribe::{Cancel, Mode, Parting, Side, Subscribe, SubscribeError, SubscriptionId},

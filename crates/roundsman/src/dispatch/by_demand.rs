@@ -14,6 +14,8 @@ pub struct ByDemand {
     wanted: usize,
     /// The first ask seen: a consumer that asks for more than others gets more than its share.
     usual_ask: Option<usize>,
+    /// To be used once, before the first dispatch.
+    shuffle: Option<u64>,
 }
 
 impl ByDemand {
@@ -21,6 +23,28 @@ impl ByDemand {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A dispatcher that puts its consumers in a random order before it first dispatches.
+    ///
+    /// Where many producers have the same consumers, subscribed in the same order, they do not
+    /// all begin with the first of them. Give each producer a seed of its own.
+    #[must_use]
+    pub fn shuffled(seed: u64) -> Self {
+        Self { shuffle: Some(seed), ..Self::default() }
+    }
+
+    /// Fisher and Yates' shuffle by the numbers of splitmix64; then most demand first again.
+    fn shuffle(&mut self, mut seed: u64) {
+        for last in (1..self.hungry.len()).rev() {
+            seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut mixed = seed;
+            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            let at = ((u128::from(mixed ^ (mixed >> 31)) * (last as u128 + 1)) >> 64) as usize;
+            self.hungry.swap(last, at);
+        }
+        self.hungry.sort_by_key(|(demand, _)| std::cmp::Reverse(*demand));
     }
 
     fn insert(&mut self, demand: usize, subscription: SubscriptionId) {
@@ -67,18 +91,22 @@ impl<E> Dispatcher<E> for ByDemand {
     }
 
     fn dispatch(&mut self, mut events: Vec<E>, deliver: Deliver<'_, E>) {
+        if let Some(seed) = self.shuffle.take() {
+            self.shuffle(seed);
+        }
         self.wanted -= events.len();
+        if let [(demand, only)] = self.hungry.as_mut_slice() {
+            *demand -= events.len();
+            deliver(*only, events);
+            return;
+        }
         while !events.is_empty() {
             let (demand, subscription) = self.hungry[0];
             let rest = events.split_off(demand.min(events.len()));
             let served = std::mem::replace(&mut events, rest);
             let left = demand - served.len();
-            if self.hungry.len() == 1 {
-                self.hungry[0].0 = left;
-            } else {
-                self.hungry.remove(0);
-                self.insert(left, subscription);
-            }
+            self.hungry.remove(0);
+            self.insert(left, subscription);
             deliver(subscription, served);
         }
     }

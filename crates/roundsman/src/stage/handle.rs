@@ -151,7 +151,26 @@ impl<E: Send + 'static> Inlet<E> {
         terms: Subscribe,
     ) -> Result<SubscriptionId, SubscribeError> {
         terms.check()?;
-        self.port.subscribe(producer.clone(), terms).ok_or(SubscribeError::ConsumerEnded)
+        self.port.subscribe(producer.clone(), terms, None).ok_or(SubscribeError::ConsumerEnded)
+    }
+
+    /// Makes a subscription that takes the place of another, which is cancelled for `reason`.
+    ///
+    /// The end of the old one does not end the consumer, whatever its terms. That there is no
+    /// old one any more is no error.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe); the old one is left as it is then.
+    pub fn resubscribe(
+        &self,
+        old: SubscriptionId,
+        reason: Reason,
+        producer: &Outlet<E>,
+        terms: Subscribe,
+    ) -> Result<SubscriptionId, SubscribeError> {
+        terms.check()?;
+        let replaces = Some((old, reason));
+        self.port.subscribe(producer.clone(), terms, replaces).ok_or(SubscribeError::ConsumerEnded)
     }
 
     /// Ends a subscription; events already on their way are still handled.

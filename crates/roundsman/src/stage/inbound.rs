@@ -1,11 +1,11 @@
 //! The half of a stage that faces its producers: subscriptions, ledgers, and the input queue.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
 use crate::{
-    Cancel, Outlet, Parting, Subscribe, SubscriptionId,
+    Cancel, Outlet, Parting, Reason, Subscribe, SubscriptionId,
     demand::Ledger,
     stage::{outbound::Subscriber, port::Downstream},
 };
@@ -101,8 +101,8 @@ impl<In, Info> Inbound<In, Info> {
         let left = message.len();
         let slice = self.ledger(from).and_then(|ledger| ledger.next_slice(left));
         let (events, ask) = slice.map_or((left, 0), |slice| (slice.events, slice.ask));
-        let rest = message.split_off(events);
-        Portion { events: std::mem::replace(message, rest), from, ask }
+        let rest = if events == left { Vec::new() } else { message.split_off(events) };
+        Portion { events: mem::replace(message, rest), from, ask }
     }
 
     pub(crate) fn ask(&self, subscription: SubscriptionId, n: usize) {
@@ -117,6 +117,14 @@ impl<In, Info> Inbound<In, Info> {
         if let Some(known) = self.subscriptions.get(&subscription) {
             known.producer.port.leave(known.theirs, how);
         }
+    }
+
+    /// Leaves a subscription that another takes the place of: its end ends nobody.
+    pub(crate) fn give_way(&mut self, old: SubscriptionId, reason: Reason) {
+        if let Some(known) = self.subscriptions.get_mut(&old) {
+            known.on_cancel = Cancel::Temporary;
+        }
+        self.leave(old, Parting::Cancelled(reason));
     }
 
     pub(crate) fn leave_all(&self, how: &Parting) {

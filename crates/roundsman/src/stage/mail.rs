@@ -26,6 +26,7 @@ impl<B: Behaviour> Machine<B> {
             Mail::Ask { subscription, n } => self.outbound.ask(subscription, n),
             Mail::Join(joined) => return self.join(*joined).await,
             Mail::Leave { subscription, how } => return self.left(subscription, how).await,
+            Mail::Mode(mode) => return self.set_mode(mode).await,
             Mail::Stop(reason) => return Err(reason),
             Mail::Drain => self.drain(Reason::Normal),
             // One that is done asks for nothing and is told nothing more.
@@ -71,9 +72,12 @@ impl<B: Behaviour> Machine<B> {
     }
 
     async fn subscribe(&mut self, wanted: Wanted<B::In>) -> Result<(), Reason> {
-        let Wanted { subscription, producer, terms } = wanted;
+        let Wanted { subscription, producer, terms, replaces } = wanted;
         if !matches!(self.phase, Phase::Running) {
             return Ok(());
+        }
+        if let Some((old, reason)) = replaces {
+            self.inbound.give_way(old, reason);
         }
         let me = Arc::clone(&self.cell) as _;
         if !self.inbound.join(subscription, me, producer, terms) {
@@ -187,6 +191,7 @@ impl<B: Behaviour> Machine<B> {
         self.inbound.queue.clear();
         self.marks.clear();
         self.passing.clear();
+        self.gated.clear();
         self.outbound.fence = None;
         self.outbound.release();
     }

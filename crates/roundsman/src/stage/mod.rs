@@ -32,6 +32,7 @@
 mod behaviour;
 mod consumer;
 mod emitter;
+mod gate;
 mod handle;
 pub(crate) mod inbound;
 mod mail;
@@ -45,6 +46,7 @@ mod transform;
 pub use self::{
     consumer::Consumer,
     emitter::{Asker, Emitter},
+    gate::DemandMode,
     handle::{Inlet, Outlet, StageRef},
     plan::{
         ConsumerPlan, ConsumerStage, ProducerPlan, ProducerStage, TransformPlan, TransformStage,

@@ -9,7 +9,10 @@ use crate::{
     buffer::Buffer,
     demand::Debt,
     dispatch::{Dispatcher, Joining},
-    stage::port::Downstream,
+    stage::{
+        gate::{DemandMode, Gate, Held},
+        port::Downstream,
+    },
 };
 
 /// A consumer as its producer knows it.
@@ -34,10 +37,15 @@ pub(crate) struct Outbound<E> {
     emitted: u64,
     /// How many events the dispatcher was ever given.
     dispatched: u64,
+    pub(crate) gate: Gate<E>,
 }
 
 impl<E> Outbound<E> {
-    pub(crate) fn new(dispatcher: Box<dyn Dispatcher<E>>, buffer: Buffer<E>) -> Self {
+    pub(crate) fn new(
+        dispatcher: Box<dyn Dispatcher<E>>,
+        buffer: Buffer<E>,
+        mode: DemandMode,
+    ) -> Self {
         Self {
             dispatcher,
             buffer,
@@ -48,6 +56,7 @@ impl<E> Outbound<E> {
             discarded: 0,
             emitted: 0,
             dispatched: 0,
+            gate: Gate::new(mode),
         }
     }
 
@@ -65,7 +74,9 @@ impl<E> Outbound<E> {
     }
 
     pub(crate) fn ask(&mut self, subscription: SubscriptionId, n: usize) {
-        if self.subscribers.contains_key(&subscription) {
+        if self.gate.hold(Held::Ask(subscription, n)).is_some()
+            && self.subscribers.contains_key(&subscription)
+        {
             let subscribers = &self.subscribers;
             self.dispatcher.ask(subscription, n, &mut |to, events| send(subscribers, to, events));
             self.release();
@@ -77,8 +88,19 @@ impl<E> Outbound<E> {
         if self.fresh.is_empty() {
             return;
         }
-        let mut events = mem::take(&mut self.fresh);
+        let events = mem::take(&mut self.fresh);
         self.emitted += events.len() as u64;
+        if let Some(Held::Events(events)) = self.gate.hold(Held::Events(events)) {
+            self.place(events);
+        }
+    }
+
+    /// Dispatches events that were held back by the gate.
+    pub(crate) fn replay(&mut self, events: Vec<E>) {
+        self.place(events);
+    }
+
+    fn place(&mut self, mut events: Vec<E>) {
         self.debt.pay(events.len());
         if self.buffer.is_empty() {
             let wanted = self.dispatcher.wanted();
@@ -125,7 +147,7 @@ impl<E> Outbound<E> {
     }
 
     pub(crate) fn held(&self) -> usize {
-        self.buffer.len() + self.dispatcher.held(u64::MAX)
+        self.buffer.len() + self.dispatcher.held(u64::MAX) + self.gate.events()
     }
 
     /// How many events were ever dispatched; those before this number are those that were.

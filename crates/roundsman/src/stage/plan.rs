@@ -6,12 +6,16 @@ use crate::{
     dispatch::Place,
     stage::{
         behaviour::{AsConsumer, AsProducer, AsTransform, Behaviour},
+        gate::DemandMode,
         inbound::Inbound,
         outbound::Outbound,
         run::Machine,
     },
 };
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 /// How many events a producer's buffer holds unless told otherwise.
 const BUFFER: usize = 10_000;
@@ -40,15 +44,17 @@ struct Emitting<E> {
     capacity: usize,
     keep: Keep,
     dispatcher: Box<dyn Dispatcher<E>>,
+    mode: DemandMode,
 }
 
 impl<E> Emitting<E> {
     fn new(capacity: usize) -> Self {
-        Self { capacity, keep: Keep::default(), dispatcher: Box::new(ByDemand::new()) }
+        let dispatcher = Box::new(ByDemand::new());
+        Self { capacity, keep: Keep::default(), dispatcher, mode: DemandMode::Forward }
     }
 
     fn outbound(self) -> Outbound<E> {
-        Outbound::new(self.dispatcher, Buffer::new(self.capacity, self.keep))
+        Outbound::new(self.dispatcher, Buffer::new(self.capacity, self.keep), self.mode)
     }
 }
 
@@ -108,6 +114,13 @@ pub struct ProducerPlan<P: Producer> {
 impl<P: Producer> ProducerPlan<P> {
     emitting_options!(P::Event);
 
+    /// Begins in [`DemandMode::Accumulate`].
+    #[must_use]
+    pub fn accumulate(mut self) -> Self {
+        self.emitting.mode = DemandMode::Accumulate;
+        self
+    }
+
     /// Starts it on the current tokio runtime.
     ///
     /// # Panics
@@ -166,6 +179,22 @@ pub struct ProducerStage<E, Info> {
     pub stage: StageRef<Info>,
     /// What consumers subscribe to.
     pub outlet: Outlet<E>,
+}
+
+impl<E, Info> ProducerStage<E, Info> {
+    /// Holds demand and events back from now on, or lets what was held go its way.
+    pub fn set_demand_mode(&self, mode: DemandMode) {
+        self.stage.told.set_mode(mode);
+    }
+
+    /// The mode it was in when it last had nothing to do.
+    #[must_use]
+    pub fn demand_mode(&self) -> DemandMode {
+        match self.stage.told.shared().counters.accumulating.load(Relaxed) {
+            true => DemandMode::Accumulate,
+            false => DemandMode::Forward,
+        }
+    }
 }
 
 /// A running transform.

@@ -15,7 +15,7 @@ use crate::{
     counts::Counters,
     dispatch::{Joining, Place, StageId},
     mailbox::Mailbox,
-    stage::{Outlet, outbound::Subscriber},
+    stage::{DemandMode, Outlet, outbound::Subscriber},
 };
 
 /// Everything that reaches a stage, in one order.
@@ -30,6 +30,7 @@ pub(crate) enum Mail<In, Out, Info> {
     Leave { subscription: SubscriptionId, how: Parting },
     Info(Info),
     InfoInOrder(Info),
+    Mode(DemandMode),
     Drain,
     Stop(Reason),
 }
@@ -39,6 +40,8 @@ pub(crate) struct Wanted<In> {
     pub(crate) subscription: SubscriptionId,
     pub(crate) producer: Outlet<In>,
     pub(crate) terms: Subscribe,
+    /// The subscription that this one takes the place of, and why.
+    pub(crate) replaces: Option<(SubscriptionId, Reason)>,
 }
 
 /// A consumer that wants to be subscribed.
@@ -53,7 +56,12 @@ pub(crate) trait Downstream<In>: Send + Sync {
     fn events(&self, to: SubscriptionId, events: Vec<In>);
     fn parted(&self, subscription: SubscriptionId, how: Parting);
     /// The new subscription's id, or nothing if the stage has ended.
-    fn subscribe(&self, producer: Outlet<In>, terms: Subscribe) -> Option<SubscriptionId>;
+    fn subscribe(
+        &self,
+        producer: Outlet<In>,
+        terms: Subscribe,
+        replaces: Option<(SubscriptionId, Reason)>,
+    ) -> Option<SubscriptionId>;
     fn ask_for(&self, subscription: SubscriptionId, n: usize);
     fn cancel(&self, subscription: SubscriptionId, reason: Reason);
     fn stage(&self) -> StageId;
@@ -76,6 +84,7 @@ pub(crate) trait Upstream<Out>: Send + Sync {
 pub(crate) trait Told<Info>: Send + Sync {
     fn info(&self, message: Info) -> Result<(), Info>;
     fn info_in_order(&self, message: Info) -> Result<(), Info>;
+    fn set_mode(&self, mode: DemandMode);
     fn drain(&self);
     fn stop(&self, reason: Reason);
     fn shared(&self) -> &Shared;
@@ -125,9 +134,14 @@ impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Downstream<I
         self.post(Mail::Parted { subscription, how });
     }
 
-    fn subscribe(&self, producer: Outlet<In>, terms: Subscribe) -> Option<SubscriptionId> {
+    fn subscribe(
+        &self,
+        producer: Outlet<In>,
+        terms: Subscribe,
+        replaces: Option<(SubscriptionId, Reason)>,
+    ) -> Option<SubscriptionId> {
         let subscription = self.shared.next_id();
-        let mail = Mail::Subscribe(Box::new(Wanted { subscription, producer, terms }));
+        let mail = Mail::Subscribe(Box::new(Wanted { subscription, producer, terms, replaces }));
         self.mailbox.push(mail).ok().map(|()| subscription)
     }
 
@@ -184,6 +198,10 @@ impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Told<Info>
             Err(Mail::InfoInOrder(message)) => Err(message),
             _ => Ok(()),
         }
+    }
+
+    fn set_mode(&self, mode: DemandMode) {
+        self.post(Mail::Mode(mode));
     }
 
     fn drain(&self) {

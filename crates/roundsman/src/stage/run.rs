@@ -12,6 +12,7 @@ use crate::{
     stage::{
         behaviour::Behaviour,
         emitter::Wishes,
+        gate::Held,
         inbound::{Inbound, Portion, Queued},
         outbound::Outbound,
         port::{Cell, Mail},
@@ -42,6 +43,8 @@ pub(crate) struct Machine<B: Behaviour> {
     pub(crate) marks: VecDeque<(u64, B::Info)>,
     /// Those that left the buffer, each with how many events were dispatched before it.
     pub(crate) passing: VecDeque<(u64, B::Info)>,
+    /// Infos in order that came while the gate was closed.
+    pub(crate) gated: VecDeque<B::Info>,
     /// Mail taken out of the box and not yet handled.
     pub(crate) mail: VecDeque<Mail<B::In, B::Out, B::Info>>,
     pub(crate) phase: Phase,
@@ -76,6 +79,7 @@ impl<B: Behaviour> Machine<B> {
             wishes: Wishes::default(),
             marks: VecDeque::new(),
             passing: VecDeque::new(),
+            gated: VecDeque::new(),
             mail: VecDeque::new(),
             phase: Phase::Running,
             drains: 0,
@@ -132,7 +136,7 @@ impl<B: Behaviour> Machine<B> {
     }
 
     /// Works off what waits. Each step is looked for before it is awaited: most turns have one.
-    async fn advance(&mut self) -> Result<(), Reason> {
+    pub(crate) async fn advance(&mut self) -> Result<(), Reason> {
         loop {
             if self.has_infos() && self.release_info().await? {
                 continue;
@@ -155,7 +159,7 @@ impl<B: Behaviour> Machine<B> {
     }
 
     fn is_asked(&self) -> bool {
-        B::IS_ASKED && matches!(self.phase, Phase::Running)
+        B::IS_ASKED && matches!(self.phase, Phase::Running) && !self.outbound.gate.is_closed()
     }
 
     fn has_infos(&self) -> bool {
@@ -238,7 +242,9 @@ impl<B: Behaviour> Machine<B> {
         let Portion { events, from, ask } = portion;
         let counters = &self.cell.shared.counters;
         counters.waiting.fetch_sub(events.len(), Relaxed);
-        counters.taken.fetch_add(events.len() as u64, Relaxed);
+        // Only this task writes it, so it need not be one atomic step.
+        let taken = counters.taken.load(Relaxed) + events.len() as u64;
+        counters.taken.store(taken, Relaxed);
         call!(self, events(events, from))?;
         if matches!(self.phase, Phase::Running) {
             self.inbound.ask(from, ask);
@@ -246,8 +252,12 @@ impl<B: Behaviour> Machine<B> {
         Ok(())
     }
 
-    /// Puts an info behind everything buffered now.
+    /// Puts an info behind everything emitted so far.
     pub(crate) fn mark(&mut self, info: B::Info) {
+        if self.outbound.gate.hold(Held::Info).is_none() {
+            self.gated.push_back(info);
+            return;
+        }
         let place = self.outbound.buffer().pushed();
         self.outbound.fence.get_or_insert(place);
         self.marks.push_back((place, info));
@@ -291,6 +301,7 @@ impl<B: Behaviour> Machine<B> {
             counters.buffered.store(self.outbound.held(), Relaxed);
             counters.emitted.store(self.outbound.emitted(), Relaxed);
             counters.consumers.store(self.outbound.consumers(), Relaxed);
+            counters.accumulating.store(self.outbound.gate.is_closed(), Relaxed);
         }
         counters.producers.store(self.inbound.subscriptions.len(), Relaxed);
     }

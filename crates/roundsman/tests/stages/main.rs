@@ -4,7 +4,10 @@
 
 mod conservation;
 mod ending;
+mod gate;
+mod hooks;
 mod hop;
+mod middle;
 mod order;
 mod play;
 mod spreading;
