@@ -8,7 +8,7 @@
 //! end of its connection gets every byte that was written. With `ack = "sent"` therefore nothing
 //! at all may be missing here: a message that is, was settled before it was written.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
