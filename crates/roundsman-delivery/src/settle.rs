@@ -58,27 +58,79 @@ impl Closing {
     }
 }
 
+/// What the stage is told: that the few outcomes it has have waited long enough.
+#[derive(Debug)]
+pub(crate) struct Enough;
+
 /// The stage.
 pub(crate) struct SettleStage {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) source: StageRef<SourceInfo>,
-    pub(crate) metrics: Arc<Metrics>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    source: StageRef<SourceInfo>,
+    metrics: Arc<Metrics>,
+    me: Option<StageRef<Enough>>,
+    /// A few outcomes, waiting for others to share their commit.
+    few: Vec<Closing>,
 }
+
+/// So many outcomes are worth a commit of their own at once.
+const MANY: usize = 64;
+/// How long fewer wait for others. Nobody waits for them but a client for its acknowledgement's
+/// answer, and a commit less a message is what lets the next one be accepted sooner.
+const LINGER: Duration = Duration::from_millis(2);
 
 /// How long settling waits before it tries the store again; doubles up to the second.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(1000));
 
 impl Consumer for SettleStage {
     type Event = Closing;
-    type Info = ();
+    type Info = Enough;
+
+    async fn started(&mut self, me: &StageRef<Enough>) -> Result<(), Reason> {
+        self.me = Some(me.clone());
+        Ok(())
+    }
 
     async fn handle_events(
         &mut self,
-        events: Vec<Closing>,
+        mut events: Vec<Closing>,
         _from: SubscriptionId,
         _out: &mut Asker<'_>,
     ) -> Result<(), Reason> {
+        let begins = self.few.is_empty();
+        self.few.append(&mut events);
+        if self.few.len() >= MANY {
+            return self.settle().await;
+        }
+        if let Some(me) = self.me.clone().filter(|_| begins) {
+            tokio::spawn(async move {
+                tokio::time::sleep(LINGER).await;
+                let _ = me.info(Enough);
+            });
+        }
+        Ok(())
+    }
+
+    async fn handle_info(&mut self, _: Enough, _out: &mut Asker<'_>) -> Result<(), Reason> {
+        self.settle().await
+    }
+}
+
+impl SettleStage {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        source: StageRef<SourceInfo>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { store, clock, source, metrics, me: None, few: Vec::new() }
+    }
+
+    async fn settle(&mut self) -> Result<(), Reason> {
+        let events = std::mem::take(&mut self.few);
+        if events.is_empty() {
+            return Ok(());
+        }
         let now = self.clock.now();
         let endings: Vec<Ending> = events.iter().map(|closing| closing.ending(now)).collect();
         let (batch, tickets): (Vec<Settlement>, Vec<Option<Ticket>>) =
@@ -100,9 +152,7 @@ impl Consumer for SettleStage {
         let _ = self.source.info(SourceInfo::Settled(told));
         Ok(())
     }
-}
 
-impl SettleStage {
     /// Writes until it is written: what was delivered must not be forgotten because the store was
     /// away. Meanwhile nothing more is asked for, and the road comes to rest by itself.
     async fn write(&self, batch: &[Settlement]) -> Result<Vec<Settled>, Reason> {

@@ -115,12 +115,8 @@ impl NodeBuilder {
         let most = settings.dispatch.max_in_flight.max(1);
         let deliver = DeliverStage::new(targets, policy, clock.clone(), metrics.clone(), most);
         let deliver = transform(deliver).spawn();
-        let settle = SettleStage {
-            store: store.clone(),
-            clock: clock.clone(),
-            source: source.stage.clone(),
-            metrics: metrics.clone(),
-        };
+        let settle =
+            SettleStage::new(store.clone(), clock.clone(), source.stage.clone(), metrics.clone());
         let at_once = most.max(SETTLE_AT_ONCE);
         let settle = consumer(settle).merge(at_once).spawn();
         let _ = source.stage.info(SourceInfo::Downstream(deliver.stage.clone()));

@@ -3,6 +3,7 @@
 use super::builder::{NodeBuilder, Settings};
 use crate::deliver::DeliverInfo;
 use crate::metrics::{Metrics, Snapshot, StageSnapshot};
+use crate::settle::Enough;
 use crate::source::{Held, SourceInfo};
 use crate::{IntakeError, Rules};
 use parking_lot::RwLock;
@@ -28,13 +29,13 @@ pub(super) struct Shared {
     settings: Settings,
     metrics: Arc<Metrics>,
     deliver: StageRef<DeliverInfo>,
-    settle: StageRef<()>,
+    settle: StageRef<Enough>,
     tasks: Vec<JoinHandle<()>>,
     joined: RwLock<FxHashMap<Arc<str>, usize>>,
     draining: AtomicBool,
 }
 
-type Stages = (StageRef<SourceInfo>, StageRef<DeliverInfo>, StageRef<()>);
+type Stages = (StageRef<SourceInfo>, StageRef<DeliverInfo>, StageRef<Enough>);
 
 impl Shared {
     pub(super) fn new(

@@ -3,7 +3,7 @@
 //! The order is what keeps a join from being lost: a lane that was blocked because nobody was
 //! there, and released by a join a moment later, must not end up blocked.
 
-use super::stage::SourceInfo;
+use super::info::SourceInfo;
 use futures_util::future::join_all;
 use roundsman::StageRef;
 use roundsman_store::{Block, LaneId, Release, Store, StoreError};

@@ -21,6 +21,7 @@
 mod acks;
 mod audience;
 mod clerk;
+mod info;
 mod keys;
 mod lane;
 mod lanes;
@@ -29,9 +30,11 @@ mod reading;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod view;
 mod walk;
 
 pub(crate) use clerk::clerk;
+pub(crate) use info::{Held, SourceInfo};
 pub(crate) use lane::{Ending, Told};
 pub(crate) use lanes::Limits;
-pub(crate) use stage::{Held, SourceInfo, SourceStage};
+pub(crate) use stage::SourceStage;

@@ -1,7 +1,7 @@
 //! The source stage: the shell around [`Lanes`] that talks to the store.
 
 use super::clerk::Errand;
-use super::lane::Told;
+use super::info::{Held, SourceInfo};
 use super::lanes::{Lanes, Limits};
 use super::pick::Picked;
 use super::walk::Walk;
@@ -10,7 +10,7 @@ use crate::metrics::Metrics;
 use futures_util::task::noop_waker_ref;
 use roundsman::{Emitter, Producer, Reason, StageRef};
 use roundsman_store::{
-    Ask, Claim, ClaimId, Claimed, Clock, Fetched, Hint, Lane, LaneId, Store, StoreError,
+    Ask, Claim, ClaimId, Claimed, Clock, Fetched, Hint, Lane, Store, StoreError,
 };
 use std::collections::HashMap;
 use std::future::Future;
@@ -18,48 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
-
-/// What the source is told.
-#[derive(Debug)]
-pub(crate) enum SourceInfo {
-    /// News from the store.
-    Hint(Hint),
-    /// These lanes have something to do.
-    Lanes(Vec<Arc<Lane>>),
-    /// Messages were settled.
-    Settled(Vec<Told>),
-    /// A client joined a topic, and whether it acknowledges.
-    Joined(Arc<str>, bool),
-    /// A client left a topic.
-    Left(Arc<str>, bool),
-    /// The store has written down a claim, or failed to.
-    Claimed(Picked, Result<ClaimId, StoreError>),
-    /// The store has answered a fetch.
-    Fetched(Vec<(Ask, u32)>, Result<Vec<Fetched>, StoreError>),
-    /// The store has answered a walk.
-    Walked(Result<Vec<Arc<Lane>>, StoreError>),
-    /// Time has passed: look for overdue acknowledgements and idle lanes.
-    Tick,
-    /// Every so often: walk a lap although nothing says so.
-    Lap,
-    /// Where the source tells the ends that are its own to tell.
-    Downstream(StageRef<DeliverInfo>),
-    /// Ask for nothing more.
-    Drain,
-    /// Whether a message is out.
-    IsOut(LaneId, u64, oneshot::Sender<bool>),
-    /// The busiest keys.
-    Busiest(usize, oneshot::Sender<Vec<(String, u64, u64)>>),
-}
-
-/// What the source holds, for whoever waits for it to come to rest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held {
-    pub(crate) draining: bool,
-    pub(crate) flying: usize,
-    pub(crate) unacknowledged: usize,
-}
+use tokio::sync::{mpsc, watch};
 
 /// The stage.
 pub(crate) struct SourceStage {
@@ -74,6 +33,7 @@ pub(crate) struct SourceStage {
     /// Asked for and not yet given.
     demand: usize,
     claiming: bool,
+    resting: bool,
     fetches: usize,
     draining: bool,
 }
@@ -82,6 +42,10 @@ pub(crate) struct SourceStage {
 const FETCHES: usize = 2;
 /// Lanes in one fetch.
 const FETCH_LANES: usize = 256;
+/// So many messages in one claim are many.
+const MANY: usize = 64;
+/// How long the source rests for each of many.
+const EACH: Duration = Duration::from_micros(3);
 /// How long the source waits before it calls a failed store again.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -105,6 +69,7 @@ impl SourceStage {
             me: None,
             demand: 0,
             claiming: false,
+            resting: false,
             fetches: 0,
             draining: false,
         }
@@ -145,7 +110,7 @@ impl SourceStage {
     }
 
     fn pick(&mut self, out: &mut Emitter<'_, Turn>) {
-        while self.demand > 0 && !self.claiming && !self.draining {
+        while self.demand > 0 && !self.claiming && !self.resting && !self.draining {
             let picked = self.lanes.pick(self.demand, self.clock.now());
             if picked.messages.is_empty() {
                 return;
@@ -214,6 +179,7 @@ impl SourceStage {
         self.claiming = false;
         match claim {
             Ok(claim) => {
+                self.rest(picked.messages.len());
                 let turns = picked.messages.into_iter();
                 out.emit_batch(
                     turns.map(|(message, rule)| Turn { message, rule, claim }).collect(),
@@ -225,6 +191,22 @@ impl SourceStage {
                 self.draining = true;
             }
         }
+    }
+
+    /// After many messages at once the next ones wait a little, so that those for one lane, which
+    /// leave in one write, become more. Under load that is most of what a message costs; a message
+    /// that comes alone waits for nothing, nor do those that wait already for want of demand.
+    fn rest(&mut self, picked: usize) {
+        let Some(me) = self.me.clone().filter(|_| picked >= MANY && !self.lanes.is_waiting())
+        else {
+            return;
+        };
+        self.resting = true;
+        let span = EACH.saturating_mul(u32::try_from(picked).unwrap_or(u32::MAX));
+        tokio::spawn(async move {
+            tokio::time::sleep(span).await;
+            let _ = me.info(SourceInfo::Rested);
+        });
     }
 
     fn fetch(&mut self) {
@@ -332,6 +314,7 @@ impl SourceStage {
             SourceInfo::Claimed(picked, claim) => self.claimed(picked, claim, out),
             SourceInfo::Fetched(asks, answer) => self.fetched(&asks, answer),
             SourceInfo::Walked(answer) => self.walked(answer),
+            SourceInfo::Rested => self.resting = false,
             SourceInfo::Tick => {
                 if !self.draining {
                     self.lanes.tick(self.clock.now());

@@ -1,0 +1,52 @@
+//! What the source is told, and what it tells of itself.
+
+use super::lane::Told;
+use super::pick::Picked;
+use crate::deliver::DeliverInfo;
+use roundsman::StageRef;
+use roundsman_store::{Ask, ClaimId, Fetched, Hint, Lane, LaneId, StoreError};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What the source is told.
+#[derive(Debug)]
+pub(crate) enum SourceInfo {
+    /// News from the store.
+    Hint(Hint),
+    /// These lanes have something to do.
+    Lanes(Vec<Arc<Lane>>),
+    /// Messages were settled.
+    Settled(Vec<Told>),
+    /// A client joined a topic, and whether it acknowledges.
+    Joined(Arc<str>, bool),
+    /// A client left a topic.
+    Left(Arc<str>, bool),
+    /// The store has written down a claim, or failed to.
+    Claimed(Picked, Result<ClaimId, StoreError>),
+    /// Enough time has passed since a large claim.
+    Rested,
+    /// The store has answered a fetch.
+    Fetched(Vec<(Ask, u32)>, Result<Vec<Fetched>, StoreError>),
+    /// The store has answered a walk.
+    Walked(Result<Vec<Arc<Lane>>, StoreError>),
+    /// Time has passed: look for overdue acknowledgements and idle lanes.
+    Tick,
+    /// Every so often: walk a lap although nothing says so.
+    Lap,
+    /// Where the source tells the ends that are its own to tell.
+    Downstream(StageRef<DeliverInfo>),
+    /// Ask for nothing more.
+    Drain,
+    /// Whether a message is out.
+    IsOut(LaneId, u64, oneshot::Sender<bool>),
+    /// The busiest keys.
+    Busiest(usize, oneshot::Sender<Vec<(String, u64, u64)>>),
+}
+
+/// What the source holds, for whoever waits for it to come to rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) draining: bool,
+    pub(crate) flying: usize,
+    pub(crate) unacknowledged: usize,
+}
