@@ -1,12 +1,11 @@
 //! How many messages each key has, a row for each, and how many wait in the lanes of a topic.
 
-use super::cache::Cache;
+use super::cache::{Cache, Seeded};
 use super::error::Sql;
 use super::row::{int, number};
 use roundsman_store::Key;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::HashMap;
-use std::hash::RandomState;
 use std::sync::Arc;
 
 /// What is counted of a key.
@@ -18,12 +17,31 @@ pub(super) struct Account {
     is_dirty: bool,
 }
 
+impl Account {
+    /// Changes it by so much, and answers whether it was clean before.
+    fn change(&mut self, backlog: i64, held: i64) -> bool {
+        self.backlog = self.backlog.saturating_add_signed(backlog);
+        self.held = self.held.saturating_add_signed(held);
+        !std::mem::replace(&mut self.is_dirty, true)
+    }
+}
+
+fn load(connection: &Connection, key: &Key) -> Sql<Account> {
+    let row = connection
+        .prepare_cached("SELECT backlog, held FROM account WHERE key = ?1")?
+        .query_row([key.as_str()], |row| Ok((number(row, 0)?, number(row, 1)?)))
+        .optional()?;
+    let known =
+        row.map(|(backlog, held)| Account { backlog, held, is_stored: true, is_dirty: false });
+    Ok(known.unwrap_or_default())
+}
+
 /// The accounts of keys, cached; and the topics that the bound on held messages asks about.
 pub(super) struct Accounts {
-    keys: Cache<Key, Account, RandomState>,
+    keys: Cache<Key, Account, Seeded>,
     dirty: Vec<Key>,
     /// Messages in the lanes of a topic. Only of topics that were asked about lately.
-    topics: HashMap<Arc<str>, u64>,
+    topics: HashMap<Arc<str>, u64, Seeded>,
 }
 
 impl Accounts {
@@ -32,26 +50,17 @@ impl Accounts {
     const TOPICS: usize = 4096;
 
     pub(super) fn new() -> Self {
-        Self { keys: Cache::new(Self::CACHED), dirty: Vec::new(), topics: HashMap::new() }
+        Self { keys: Cache::new(Self::CACHED), dirty: Vec::new(), topics: HashMap::default() }
     }
 
     /// The account of `key`, as it will be after this transaction.
-    pub(super) fn of(&mut self, connection: &Connection, key: &Key) -> Sql<&mut Account> {
-        if self.keys.find(key).is_none() {
-            let row = connection
-                .prepare_cached("SELECT backlog, held FROM account WHERE key = ?1")?
-                .query_row([key.as_str()], |row| Ok((number(row, 0)?, number(row, 1)?)))
-                .optional()?;
-            let account = row.map(|(backlog, held)| Account {
-                backlog,
-                held,
-                is_stored: true,
-                is_dirty: false,
-            });
-            self.keys.insert(key.clone(), account.unwrap_or_default());
+    pub(super) fn of(&mut self, connection: &Connection, key: &Key) -> Sql<Account> {
+        if let Some(account) = self.keys.find(key) {
+            return Ok(*account);
         }
-        // It has just been put there if it was not.
-        self.keys.find(key).ok_or(rusqlite::Error::QueryReturnedNoRows)
+        let account = load(connection, key)?;
+        self.keys.insert(key.clone(), account);
+        Ok(account)
     }
 
     /// Changes the account of `key` by so much.
@@ -65,12 +74,16 @@ impl Accounts {
         if backlog == 0 && held == 0 {
             return Ok(());
         }
-        let account = self.of(connection, key)?;
-        account.backlog = account.backlog.saturating_add_signed(backlog);
-        account.held = account.held.saturating_add_signed(held);
-        if !std::mem::replace(&mut account.is_dirty, true) {
-            self.dirty.push(key.clone());
+        if let Some(account) = self.keys.find(key) {
+            if account.change(backlog, held) {
+                self.dirty.push(key.clone());
+            }
+            return Ok(());
         }
+        let mut account = load(connection, key)?;
+        account.change(backlog, held);
+        self.keys.insert(key.clone(), account);
+        self.dirty.push(key.clone());
         Ok(())
     }
 

@@ -35,8 +35,8 @@ pub(super) fn release(
     let mut released = Vec::with_capacity(lanes.len());
     for id in lanes {
         books.set_block(connection, id, None)?;
-        let row = books.lane(connection, id)?.filter(|row| row.ready > 0);
-        released.extend(row.map(|row| row.lane.clone()));
+        let lane = books.see(connection, id, |row| (row.ready > 0).then(|| row.lane.clone()))?;
+        released.extend(lane.flatten());
     }
     Ok(Ok(released))
 }

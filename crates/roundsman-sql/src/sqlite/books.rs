@@ -7,9 +7,9 @@
 
 use super::accounts::Accounts;
 use super::error::Sql;
-use super::lanes::{Change, LaneRow, Lanes};
+use super::lanes::{Change, LaneRow, Lanes, Shift};
 use super::row::{int, number};
-use roundsman_store::{Block, Counts, Key, LaneId, Timestamp};
+use roundsman_store::{Block, Counts, Key, Lane, LaneId, Timestamp};
 use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +21,15 @@ const IDLE: Duration = Duration::from_secs(5);
 const IDLE_LANES: usize = 16 * 1024;
 /// How many are forgotten in one transaction.
 const FORGET_AT_ONCE: usize = 256;
+
+/// What a lane was when a message in it was shifted.
+#[derive(Debug)]
+pub(super) struct Shifted {
+    pub(super) lane: Arc<Lane>,
+    /// The newest message in it before: 0 where there was none, `None` where that is not known.
+    pub(super) previous: Option<u64>,
+    pub(super) is_blocked: bool,
+}
 
 pub(super) struct Books {
     pub(super) counts: Counts,
@@ -60,13 +69,14 @@ impl Books {
         self.seq
     }
 
-    /// The lane of this number, if there is one.
-    pub(super) fn lane(
+    /// What `look` sees in the lane, if there is one of this number.
+    pub(super) fn see<T>(
         &mut self,
         connection: &Connection,
         id: LaneId,
-    ) -> Sql<Option<&mut LaneRow>> {
-        self.lanes.find(connection, id)
+        look: impl FnOnce(&LaneRow) -> T,
+    ) -> Sql<Option<T>> {
+        self.lanes.see(connection, id, |row| look(row))
     }
 
     /// The lane of this name, made if need be.
@@ -84,37 +94,32 @@ impl Books {
         Ok(self.lanes.make(self.numbered, key, topic))
     }
 
-    /// One message came in or is gone, or moved between lane and schedule: by so much each.
+    /// One message came in, is gone, or moved between lane and schedule.
     pub(super) fn shift(
         &mut self,
         connection: &Connection,
         id: LaneId,
-        ready: i64,
-        later: i64,
+        shift: Shift,
         now: Timestamp,
-    ) -> Sql<()> {
-        let Some(row) = self.lanes.find(connection, id)? else { return Ok(()) };
-        row.ready = row.ready.saturating_add_signed(ready);
-        row.later = row.later.saturating_add_signed(later);
-        let held = if row.block == Some(Block::Absent) { ready } else { 0 };
-        let mut change = Change::Counts;
-        if row.ready == 0 {
-            row.tail = None;
-            if row.block.take().is_some() {
-                change = Change::Turn;
-            }
-        } else if row.block.is_none() && !row.turn {
-            row.turn = true;
-            change = Change::Turn;
-        }
-        if row.ready == 0 && row.later == 0 && !std::mem::replace(&mut row.is_idle, true) {
+    ) -> Sql<Option<Shifted>> {
+        let (ready, later) = shift.counts();
+        let shifted = self.lanes.change(connection, id, |row| {
+            let previous = row.newest();
+            let is_blocked = row.block.is_some();
+            let held = if row.block == Some(Block::Absent) { ready } else { 0 };
+            let change = row.shift(shift);
+            let became_idle =
+                row.ready == 0 && row.later == 0 && !std::mem::replace(&mut row.is_idle, true);
+            (change, (Shifted { lane: row.lane.clone(), previous, is_blocked }, held, became_idle))
+        })?;
+        let Some((shifted, held, became_idle)) = shifted else { return Ok(None) };
+        if became_idle {
             self.idle.push_back((now, id));
         }
-        let lane = row.lane.clone();
-        self.lanes.note(id, change);
         self.count(ready, later, held);
-        self.accounts.shift_topic(&lane.topic, ready);
-        self.accounts.shift(connection, &lane.key, ready + later, held)
+        self.accounts.shift_topic(&shifted.lane.topic, ready);
+        self.accounts.shift(connection, &shifted.lane.key, ready + later, held)?;
+        Ok(Some(shifted))
     }
 
     fn count(&mut self, ready: i64, later: i64, held: i64) {
@@ -139,21 +144,22 @@ impl Books {
         id: LaneId,
         block: Option<Block>,
     ) -> Sql<()> {
-        let Some(row) = self.lanes.find(connection, id)? else { return Ok(()) };
-        let block = block.filter(|_| row.ready > 0);
-        if row.block == block {
-            return Ok(());
-        }
-        let was = std::mem::replace(&mut row.block, block);
-        row.turn = block.is_none() && row.ready > 0;
-        let records = i64::try_from(row.ready).unwrap_or(i64::MAX);
-        let held = match (was, block) {
-            (_, Some(Block::Absent)) => records,
-            (Some(Block::Absent), _) => -records,
-            _ => 0,
-        };
-        let key = row.lane.key.clone();
-        self.lanes.note(id, Change::Turn);
+        let changed = self.lanes.change(connection, id, |row| {
+            let block = block.filter(|_| row.ready > 0);
+            if row.block == block {
+                return (Change::Nothing, None);
+            }
+            let was = std::mem::replace(&mut row.block, block);
+            row.turn = block.is_none() && row.ready > 0;
+            let records = i64::try_from(row.ready).unwrap_or(i64::MAX);
+            let held = match (was, block) {
+                (_, Some(Block::Absent)) => records,
+                (Some(Block::Absent), _) => -records,
+                _ => 0,
+            };
+            (Change::Turn, Some((row.lane.key.clone(), held)))
+        })?;
+        let Some((key, held)) = changed.flatten() else { return Ok(()) };
         if held != 0 {
             self.count(0, 0, held);
         }
@@ -203,12 +209,11 @@ impl Books {
 
     /// Forgets a lane, and its key's account, if nothing is in it.
     pub(super) fn forget(&mut self, connection: &Connection, id: LaneId) -> Sql<()> {
-        let Some(row) = self.lanes.find(connection, id)? else { return Ok(()) };
-        row.is_idle = false;
-        if row.ready > 0 || row.later > 0 {
-            return Ok(());
-        }
-        let key = row.lane.key.clone();
+        let key = self.lanes.see(connection, id, |row| {
+            row.is_idle = false;
+            (row.ready == 0 && row.later == 0).then(|| row.lane.key.clone())
+        })?;
+        let Some(key) = key.flatten() else { return Ok(()) };
         self.lanes.forget(connection, id)?;
         self.accounts.forget(connection, &key)
     }

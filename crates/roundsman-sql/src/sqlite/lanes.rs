@@ -1,12 +1,12 @@
 //! The rows of lanes as the writer sees them: cached, changed in memory, written once a commit.
 
-use super::cache::Cache;
+use super::cache::{Cache, Seeded};
 use super::error::Sql;
 use super::row::{block, int, lane, number, wait};
 use roundsman_store::{Block, Key, Lane, LaneId, shard_of};
 use rusqlite::{Connection, OptionalExtension, Row};
 use rustc_hash::FxBuildHasher;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// One lane.
@@ -27,6 +27,64 @@ pub(super) struct LaneRow {
     change: Change,
 }
 
+/// How one message comes to a lane, or leaves it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shift {
+    /// It is the newest in the lane from now on.
+    In(u64),
+    /// It was in the lane and is gone.
+    Out(u64),
+    /// It is new, and waits outside of the lane.
+    Later,
+    /// It waited outside and is gone.
+    NoMore,
+    /// It was in the lane and waits outside now.
+    PutOff(u64),
+    /// It waited outside and is the newest in the lane from now on.
+    Back(u64),
+}
+
+impl Shift {
+    /// What this adds to those in the lane, and to those outside.
+    pub(super) fn counts(self) -> (i64, i64) {
+        match self {
+            Self::In(_) => (1, 0),
+            Self::Out(_) => (-1, 0),
+            Self::Later => (0, 1),
+            Self::NoMore => (0, -1),
+            Self::PutOff(_) => (-1, 1),
+            Self::Back(_) => (1, -1),
+        }
+    }
+}
+
+impl LaneRow {
+    /// The newest message in it: 0 where there is none, `None` where that is not known.
+    pub(super) fn newest(&self) -> Option<u64> {
+        if self.ready == 0 { Some(0) } else { self.tail }
+    }
+
+    /// Counts it, and answers what has to be written. An empty lane is not blocked.
+    pub(super) fn shift(&mut self, shift: Shift) -> Change {
+        let (ready, later) = shift.counts();
+        self.ready = self.ready.saturating_add_signed(ready);
+        self.later = self.later.saturating_add_signed(later);
+        match shift {
+            Shift::In(seq) | Shift::Back(seq) => self.tail = Some(seq),
+            Shift::Out(seq) | Shift::PutOff(seq) if self.tail == Some(seq) => self.tail = None,
+            _ => {}
+        }
+        if self.ready == 0 && self.block.take().is_some() {
+            return Change::Turn;
+        }
+        if self.ready > 0 && self.block.is_none() && !self.turn {
+            self.turn = true;
+            return Change::Turn;
+        }
+        Change::Counts
+    }
+}
+
 /// What has to be written of a lane, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Change {
@@ -43,7 +101,7 @@ pub(super) struct Lanes {
     rows: Cache<LaneId, LaneRow, FxBuildHasher>,
     /// By the hash of key and topic. Two names may share a hash: the row tells.
     names: Cache<u64, LaneId, FxBuildHasher>,
-    hasher: RandomState,
+    hasher: Seeded,
     changed: Vec<LaneId>,
 }
 
@@ -57,28 +115,39 @@ impl Lanes {
         Self {
             rows: Cache::new(Self::CACHED),
             names: Cache::new(Self::CACHED),
-            hasher: RandomState::new(),
+            hasher: Seeded::default(),
             changed: Vec::new(),
         }
     }
 
-    /// The lane, if there is one of this number.
-    pub(super) fn find(
+    /// What `look` sees in the lane, if there is one of this number.
+    pub(super) fn see<T>(
         &mut self,
         connection: &Connection,
         id: LaneId,
-    ) -> Sql<Option<&mut LaneRow>> {
-        if self.rows.find(&id).is_none() {
-            let row = connection
-                .prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?
-                .query_row([int(id.0)], read)
-                .optional()?;
-            match row {
-                Some(row) => self.rows.insert(id, row),
-                None => return Ok(None),
-            }
+        look: impl FnOnce(&mut LaneRow) -> T,
+    ) -> Sql<Option<T>> {
+        self.change(connection, id, |row| (Change::Nothing, look(row)))
+    }
+
+    /// Changes the lane, if there is one of this number; `work` says what has to be written.
+    pub(super) fn change<T>(
+        &mut self,
+        connection: &Connection,
+        id: LaneId,
+        work: impl FnOnce(&mut LaneRow) -> (Change, T),
+    ) -> Sql<Option<T>> {
+        if let Some(row) = self.rows.find(&id) {
+            return Ok(Some(note(row, &mut self.changed, work)));
         }
-        Ok(self.rows.find(&id))
+        let row = connection
+            .prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?
+            .query_row([int(id.0)], read)
+            .optional()?;
+        let Some(mut row) = row else { return Ok(None) };
+        let seen = note(&mut row, &mut self.changed, work);
+        self.rows.insert(id, row);
+        Ok(Some(seen))
     }
 
     /// The lane's number, if there is one of this name.
@@ -129,15 +198,6 @@ impl Lanes {
         id
     }
 
-    /// Notes what has to be written of a lane that was found just now.
-    pub(super) fn note(&mut self, id: LaneId, change: Change) {
-        let Some(row) = self.rows.find(&id) else { return };
-        if row.change == Change::Nothing {
-            self.changed.push(id);
-        }
-        row.change = row.change.max(change);
-    }
-
     /// Writes what has changed.
     pub(super) fn flush(&mut self, connection: &Connection) -> Sql<()> {
         if self.changed.is_empty() {
@@ -185,6 +245,19 @@ impl Lanes {
         self.rows.turn();
         self.names.turn();
     }
+}
+
+fn note<T>(
+    row: &mut LaneRow,
+    changed: &mut Vec<LaneId>,
+    work: impl FnOnce(&mut LaneRow) -> (Change, T),
+) -> T {
+    let (change, seen) = work(row);
+    if row.change == Change::Nothing && change > Change::Nothing {
+        changed.push(row.lane.id);
+    }
+    row.change = row.change.max(change);
+    seen
 }
 
 fn read(row: &Row<'_>) -> Sql<LaneRow> {

@@ -4,12 +4,15 @@
 //! in memory can say what the file does not.
 
 use super::books::Books;
+use super::cache::Cache;
 use super::claim::Claims;
 use super::error::{Sql, store_error};
 use super::expire::Sweeps;
+use super::message::Kept;
 use super::{open, recover};
 use roundsman_store::{Clock, Fresh, IdSalt, StoreError};
 use rusqlite::Connection;
+use rustc_hash::FxBuildHasher;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +31,13 @@ impl fmt::Debug for Place {
     }
 }
 
+/// Messages accepted lately that nothing was done with since, by sequence. Whoever finds one here
+/// takes it out, since it is found to be changed.
+pub(super) type Recent = Cache<u64, Kept, FxBuildHasher>;
+
+/// About 100 bytes each; far more than are ever in flight.
+const RECENT: usize = 16 * 1024;
+
 /// What the calls of a group are performed on.
 pub(super) struct Ledger {
     pub(super) connection: Connection,
@@ -35,6 +45,7 @@ pub(super) struct Ledger {
     pub(super) books: Books,
     pub(super) claims: Claims,
     pub(super) sweeps: Sweeps,
+    pub(super) recent: Recent,
     /// What this group accepted into lanes that are not blocked.
     pub(super) fresh: Vec<Fresh>,
 }
@@ -51,7 +62,15 @@ impl Ledger {
     pub(super) fn on(connection: Connection, place: Place, last_claim: u64) -> Sql<Self> {
         let books = Books::open(&connection)?;
         let claims = Claims::open(last_claim, recover::open_members(&connection)?);
-        Ok(Self { connection, place, books, claims, sweeps: Sweeps::default(), fresh: Vec::new() })
+        Ok(Self {
+            connection,
+            place,
+            books,
+            claims,
+            sweeps: Sweeps::default(),
+            recent: Recent::new(RECENT),
+            fresh: Vec::new(),
+        })
     }
 
     /// Begins the transaction of a group.
@@ -65,6 +84,7 @@ impl Ledger {
         self.books.forget_idle(&self.connection, self.place.clock.now())?;
         self.connection.prepare_cached("COMMIT")?.execute(())?;
         self.books.turn();
+        self.recent.turn();
         Ok(std::mem::take(&mut self.fresh))
     }
 }

@@ -8,7 +8,8 @@ use super::claim::Claims;
 use super::error::Sql;
 use super::history::Past;
 use super::ids;
-use super::ledger::Ledger;
+use super::lanes::Shift;
+use super::ledger::{Ledger, Recent};
 use super::row::{Fate, int, moment, number, text};
 use roundsman_store::{Block, DeadReason, Failure, IdSalt, LaneId, MessageId, Timestamp};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
@@ -29,6 +30,17 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// One that was accepted into its lane just now.
+    pub(super) fn fresh(
+        seq: u64,
+        lane: LaneId,
+        expires: Option<Timestamp>,
+        accepted: Timestamp,
+        id: Option<Arc<str>>,
+    ) -> Self {
+        Self { seq, lane, due: None, expires, accepted, id, past: None }
+    }
+
     pub(super) fn attempts(&self) -> u32 {
         let history = self.past.as_deref().and_then(Past::decode_history);
         history.map_or(0, |history| history.attempts)
@@ -71,6 +83,7 @@ pub(super) struct Messages<'a> {
     pub(super) connection: &'a Connection,
     pub(super) books: &'a mut Books,
     pub(super) claims: &'a mut Claims,
+    recent: &'a mut Recent,
     pub(super) salt: IdSalt,
     pub(super) now: Timestamp,
     find: CachedStatement<'a>,
@@ -84,6 +97,7 @@ impl<'a> Messages<'a> {
             connection,
             books: &mut ledger.books,
             claims: &mut ledger.claims,
+            recent: &mut ledger.recent,
             salt: ledger.place.salt,
             now: ledger.place.clock.now(),
             find: connection.prepare_cached(FIND)?,
@@ -91,8 +105,11 @@ impl<'a> Messages<'a> {
         })
     }
 
-    /// The message of this sequence, while it is neither settled nor dead.
+    /// The message of this sequence, while it is neither settled nor dead, to be changed.
     pub(super) fn find(&mut self, seq: u64) -> Sql<Option<Kept>> {
+        if let Some(recent) = self.recent.remove(&seq) {
+            return Ok(Some(recent));
+        }
         self.find.query_row([int(seq)], read).optional()
     }
 
@@ -130,8 +147,8 @@ impl<'a> Messages<'a> {
 
     /// Moves a message to the dead letters.
     pub(super) fn bury(&mut self, kept: &Kept, past: &Past, reason: DeadReason) -> Sql<()> {
-        let Some(lane) = self.books.lane(self.connection, kept.lane)?.map(|row| row.lane.clone())
-        else {
+        let lane = self.books.see(self.connection, kept.lane, |row| row.lane.clone())?;
+        let Some(lane) = lane else {
             return Ok(());
         };
         self.connection
@@ -164,7 +181,7 @@ impl<'a> Messages<'a> {
         if kept.due.is_some() {
             return Ok(());
         }
-        self.books.shift(self.connection, kept.lane, -1, 1, self.now)
+        self.books.shift(self.connection, kept.lane, Shift::PutOff(kept.seq), self.now).map(drop)
     }
 
     /// Puts a message whose moment has come behind all others of its lane, under a new sequence;
@@ -175,11 +192,11 @@ impl<'a> Messages<'a> {
         self.connection
             .prepare_cached("UPDATE message SET seq = ?2, due = NULL, id = ?3 WHERE seq = ?1")?
             .execute((int(kept.seq), int(seq), &*id))?;
-        self.books.shift(self.connection, kept.lane, 1, -1, self.now)?;
-        let Some(row) = self.books.lane(self.connection, kept.lane)? else { return Ok(()) };
-        row.tail = Some(seq);
-        let lane = row.lane.clone();
-        ids::relocate(self.connection, &id, seq, &lane, kept)
+        let shifted = self.books.shift(self.connection, kept.lane, Shift::Back(seq), self.now)?;
+        match shifted {
+            Some(shifted) => ids::relocate(self.connection, &id, seq, &shifted.lane, kept),
+            None => Ok(()),
+        }
     }
 
     /// Ends or renews a block; see [`Books::set_block`].
@@ -196,12 +213,9 @@ impl<'a> Messages<'a> {
 
     fn take_out(&mut self, kept: &Kept) -> Sql<()> {
         self.delete.execute([int(kept.seq)])?;
-        let (ready, later) = if kept.due.is_none() { (-1, 0) } else { (0, -1) };
-        if let Some(row) = self.books.lane(self.connection, kept.lane)?
-            && row.tail == Some(kept.seq)
-        {
-            row.tail = None;
-        }
-        self.books.shift(self.connection, kept.lane, ready, later, self.now)
+        // One that was found by its expiry may still be among the recent.
+        self.recent.remove(&kept.seq);
+        let shift = if kept.due.is_none() { Shift::Out(kept.seq) } else { Shift::NoMore };
+        self.books.shift(self.connection, kept.lane, shift, self.now).map(drop)
     }
 }

@@ -41,7 +41,7 @@ fn wake(ledger: &mut Ledger, now: Timestamp, promoted: &mut Promoted) -> Sql<boo
     let lanes = lane_ids(connection, OVER, (now.0, AT_ONCE))?;
     for id in &lanes {
         books.set_block(connection, *id, None)?;
-        promoted.lanes.extend(books.lane(connection, *id)?.map(|row| row.lane.clone()));
+        promoted.lanes.extend(books.see(connection, *id, |row| row.lane.clone())?);
     }
     Ok(lanes.len() == AT_ONCE as usize)
 }
@@ -64,9 +64,10 @@ fn come_due(ledger: &mut Ledger, now: Timestamp, promoted: &mut Promoted) -> Sql
             continue;
         }
         messages.bring_back(kept)?;
-        let row = messages.books.lane(messages.connection, kept.lane)?;
-        let open = row.filter(|row| row.block.is_none());
-        promoted.lanes.extend(open.map(|row| row.lane.clone()));
+        let open = messages.books.see(messages.connection, kept.lane, |row| {
+            row.block.is_none().then(|| row.lane.clone())
+        })?;
+        promoted.lanes.extend(open.flatten());
     }
     Ok(due.len() == AT_ONCE as usize)
 }

@@ -53,7 +53,8 @@ impl Messages<'_> {
     }
 
     fn is_on(&mut self, lane: LaneId, topic: &str) -> Sql<bool> {
-        Ok(self.books.lane(self.connection, lane)?.is_some_and(|row| *row.lane.topic == *topic))
+        let is_on = self.books.see(self.connection, lane, |row| *row.lane.topic == *topic)?;
+        Ok(is_on.unwrap_or(false))
     }
 
     fn apply(&mut self, kept: &Kept, attempt: u32, outcome: Outcome) -> Sql<()> {
@@ -87,7 +88,7 @@ impl Messages<'_> {
             return Ok(());
         }
         // Where several of a lane are tried again, it waits for all of them.
-        let until = match self.books.lane(self.connection, kept.lane)?.and_then(|row| row.block) {
+        let until = match self.books.see(self.connection, kept.lane, |row| row.block)?.flatten() {
             Some(Block::Until(already)) => at.max(already),
             _ => at,
         };

@@ -1,9 +1,11 @@
 //! Taking drafts in: a row each, in the order of acceptance.
 
-use super::books::Books;
+use super::books::{Books, Shifted};
 use super::error::Sql;
 use super::ids;
-use super::ledger::Ledger;
+use super::lanes::Shift;
+use super::ledger::{Ledger, Recent};
+use super::message::Kept;
 use super::row::int;
 use roundsman_store::{
     Bounds, Draft, Fresh, IdSalt, LaneId, MessageId, Receipt, Record, Timestamp,
@@ -16,6 +18,7 @@ pub(super) struct Taker<'a> {
     connection: &'a Connection,
     books: &'a mut Books,
     fresh: &'a mut Vec<Fresh>,
+    recent: &'a mut Recent,
     insert: CachedStatement<'a>,
     salt: IdSalt,
     expires_after: Option<Duration>,
@@ -33,6 +36,7 @@ impl<'a> Taker<'a> {
             connection,
             books: &mut ledger.books,
             fresh: &mut ledger.fresh,
+            recent: &mut ledger.recent,
             insert: connection.prepare_cached(INSERT)?,
             salt: ledger.place.salt,
             expires_after: bounds.expires_after,
@@ -56,15 +60,17 @@ impl<'a> Taker<'a> {
             ids::insert(self.connection, id, fingerprint, seq, &draft, self.now, expires)?;
             self.books.shift_kept(0, 1);
         }
-        let (ready, later) = if due.is_none() { (1, 0) } else { (0, 1) };
-        let previous = self.previous(lane)?;
-        self.books.shift(self.connection, lane, ready, later, self.now)?;
+        let shift = if due.is_none() { Shift::In(seq) } else { Shift::Later };
+        let shifted = self.books.shift(self.connection, lane, shift, self.now)?;
         let id = match &draft.id {
             Some((id, _)) => MessageId::Given(id.clone()),
             None => MessageId::Made { salt: self.salt, lane, seq },
         };
-        if due.is_none() {
-            self.announce(draft, id.clone(), lane, seq, previous, expires)?;
+        if let Some(shifted) = shifted.filter(|_| due.is_none()) {
+            self.remember(&draft, lane, seq, expires);
+            if !shifted.is_blocked {
+                self.announce(draft, id.clone(), seq, shifted, expires);
+            }
         }
         Ok(Receipt { id, duplicate: false })
     }
@@ -90,28 +96,23 @@ impl<'a> Taker<'a> {
         row.raw_execute().map(drop)
     }
 
-    /// The newest message of the lane: 0 where there is none, `None` where that is not known.
-    fn previous(&mut self, lane: LaneId) -> Sql<Option<u64>> {
-        let row = self.books.lane(self.connection, lane)?;
-        Ok(row.map_or(Some(0), |row| if row.ready == 0 { Some(0) } else { row.tail }))
+    /// Most messages are settled soon: their row need not be read for that.
+    fn remember(&mut self, draft: &Draft, lane: LaneId, seq: u64, expires: Option<Timestamp>) {
+        let id = draft.id.as_ref().map(|(id, _)| id.clone());
+        self.recent.insert(seq, Kept::fresh(seq, lane, expires, self.now, id));
     }
 
     fn announce(
         &mut self,
         draft: Draft,
         id: MessageId,
-        lane: LaneId,
         seq: u64,
-        previous: Option<u64>,
+        shifted: Shifted,
         expires_at: Option<Timestamp>,
-    ) -> Sql<()> {
-        let Some(row) = self.books.lane(self.connection, lane)? else { return Ok(()) };
-        row.tail = Some(seq);
-        if row.block.is_some() {
-            return Ok(());
-        }
+    ) {
+        let Shifted { lane, previous, .. } = shifted;
         let record = Record {
-            lane: row.lane.clone(),
+            lane,
             seq,
             id,
             event: draft.event,
@@ -121,6 +122,5 @@ impl<'a> Taker<'a> {
             history: None,
         };
         self.fresh.push(Fresh { previous, record });
-        Ok(())
     }
 }
