@@ -137,6 +137,11 @@ impl Accounts {
         Ok(())
     }
 
+    /// Whether the next [`turn`](Self::turn) lets go of something.
+    pub(super) fn is_full(&self) -> bool {
+        self.keys.is_full()
+    }
+
     /// Between two transactions: lets go of what was not used lately.
     pub(super) fn turn(&mut self) {
         self.keys.turn();

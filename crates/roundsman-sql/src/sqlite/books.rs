@@ -1,6 +1,7 @@
 //! The books: every count there is, changed in one place ([`Books::shift`]) and written once a commit.
 //!
-//! What must agree: a lane's `ready` and `later`, its key's backlog, the totals, and what is held,
+//! Lanes and accounts are written late, but for what a walk, a join and the clock go by; see
+//! [`schema`](super::schema). What must agree: a lane's `ready` and `later`, its key's backlog, the totals, and what is held,
 //! which is the sum of `ready` over lanes where nobody is there. An empty lane is neither blocked
 //! nor, for long, kept: those that ran empty are queued, and forgotten if they still are so a while
 //! later. Most fill again at once, and making one costs more than a message.
@@ -31,6 +32,23 @@ pub(super) struct Shifted {
     pub(super) is_blocked: bool,
 }
 
+/// From the messages to the lanes, from the lanes to the keys. Costs a look at an index that holds
+/// only numbers.
+const RECOUNT: &str = "
+BEGIN IMMEDIATE;
+UPDATE lane SET ready = (
+    SELECT count(*) FROM message INDEXED BY message_lane
+    WHERE message.lane = lane.id AND message.due IS NULL
+) WHERE (SELECT exact FROM state) = 0;
+DELETE FROM account WHERE (SELECT exact FROM state) = 0;
+INSERT INTO account
+    SELECT key, sum(ready + later), sum(iif(wait = 1, ready, 0)) FROM lane
+    WHERE (SELECT exact FROM state) = 0
+    GROUP BY key HAVING sum(ready + later) > 0;
+UPDATE state SET exact = 1 WHERE exact = 0;
+COMMIT;
+";
+
 pub(super) struct Books {
     pub(super) counts: Counts,
     pub(super) accounts: Accounts,
@@ -40,11 +58,14 @@ pub(super) struct Books {
     numbered: u64,
     idle: VecDeque<(Timestamp, LaneId)>,
     is_dirty: bool,
+    /// Rows of lanes and accounts are behind what is counted here.
+    is_late: bool,
 }
 
 impl Books {
-    /// The books as the file has them.
+    /// The books as the file has them; counted anew where it says that they are not exact.
     pub(super) fn open(connection: &Connection) -> Sql<Self> {
+        connection.execute_batch(RECOUNT)?;
         connection.query_row(
             "SELECT seq, lanes, backlog, scheduled, held, dead, ids FROM state",
             (),
@@ -57,6 +78,7 @@ impl Books {
                     lanes: Lanes::new(),
                     idle: VecDeque::new(),
                     is_dirty: false,
+                    is_late: false,
                 })
             },
         )
@@ -124,6 +146,7 @@ impl Books {
 
     fn count(&mut self, ready: i64, later: i64, held: i64) {
         self.is_dirty = true;
+        self.is_late = true;
         let counts = &mut self.counts;
         counts.backlog = counts.backlog.saturating_add_signed(ready + later);
         counts.scheduled = counts.scheduled.saturating_add_signed(later);
@@ -181,13 +204,30 @@ impl Books {
     pub(super) fn flush(&mut self, connection: &Connection) -> Sql<()> {
         self.lanes.flush(connection)?;
         self.accounts.flush(connection)?;
+        self.is_dirty |= self.is_late;
+        self.is_late = false;
+        self.flush_totals(connection)
+    }
+
+    /// Writes what has to be in the file when this transaction is committed. What may come late is
+    /// only written where it could be lost from memory otherwise.
+    pub(super) fn flush_turns(&mut self, connection: &Connection) -> Sql<()> {
+        if self.lanes.is_full() || self.accounts.is_full() {
+            return self.flush(connection);
+        }
+        self.lanes.flush_turns(connection)?;
+        self.flush_totals(connection)
+    }
+
+    fn flush_totals(&mut self, connection: &Connection) -> Sql<()> {
         if std::mem::take(&mut self.is_dirty) {
             let Counts { backlog, scheduled, held, dead, ids } = self.counts;
-            let totals = [self.seq, self.numbered, backlog, scheduled, held, dead, ids];
+            let exact = u64::from(!self.is_late);
+            let totals = [self.seq, self.numbered, backlog, scheduled, held, dead, ids, exact];
             connection
                 .prepare_cached(
                     "UPDATE state SET seq = ?1, lanes = ?2, backlog = ?3, scheduled = ?4,
-                     held = ?5, dead = ?6, ids = ?7",
+                     held = ?5, dead = ?6, ids = ?7, exact = ?8",
                 )?
                 .execute(totals.map(int))?;
         }

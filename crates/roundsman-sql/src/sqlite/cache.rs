@@ -41,9 +41,14 @@ impl<K: Clone + Hash + Eq, V, S: BuildHasher + Default> Cache<K, V, S> {
         self.young.remove(key).or_else(|| self.old.remove(key))
     }
 
+    /// Whether the young half is full.
+    pub(super) fn is_full(&self) -> bool {
+        self.young.len() >= self.limit / 2
+    }
+
     /// Lets the old half go if the young one is full.
     pub(super) fn turn(&mut self) {
-        if self.young.len() >= self.limit / 2 {
+        if self.is_full() {
             self.old = std::mem::take(&mut self.young);
         }
     }

@@ -13,7 +13,9 @@ use rusqlite::{CachedStatement, Row};
 use std::sync::Arc;
 
 const WALK: &str = "SELECT id, key, topic FROM lane INDEXED BY lane_turn
-     WHERE turn = 1 AND id > ?1 AND ready > 0 ORDER BY id LIMIT ?2";
+     WHERE turn = 1 AND id > ?1 AND EXISTS (
+         SELECT 1 FROM message INDEXED BY message_lane WHERE message.lane = lane.id AND due IS NULL
+     ) ORDER BY id LIMIT ?2";
 
 /// The next lanes behind one.
 pub(super) fn walk(

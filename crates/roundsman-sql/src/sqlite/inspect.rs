@@ -4,6 +4,7 @@ use super::books::read_counts;
 use super::error::Sql;
 use super::history::Past;
 use super::ids;
+use super::ledger::Ledger;
 use super::reader::Reader;
 use super::row::{Fate, block, int, key, moment, number, text};
 use roundsman_store::{
@@ -22,17 +23,12 @@ pub(super) fn counts(reader: &mut Reader, (): ()) -> Sql<Result<Counts, StoreErr
         .map(Ok)
 }
 
-/// The counts of one key.
+/// The counts of one key, from the books: the file is a little behind them.
 #[expect(clippy::needless_pass_by_value, reason = "a call owns what it asks")]
-pub(super) fn key_counts(reader: &mut Reader, key: Key) -> Sql<Result<KeyCounts, StoreError>> {
-    let counts = reader
-        .connection
-        .prepare_cached("SELECT backlog, held FROM account WHERE key = ?1")?
-        .query_row([key.as_str()], |row| {
-            Ok(KeyCounts { backlog: number(row, 0)?, held: number(row, 1)? })
-        })
-        .optional()?;
-    Ok(Ok(counts.unwrap_or_default()))
+pub(super) fn key_counts(ledger: &mut Ledger, key: Key) -> Sql<Result<KeyCounts, StoreError>> {
+    let Ledger { connection, books, .. } = ledger;
+    let account = books.accounts.of(connection, &key)?;
+    Ok(Ok(KeyCounts { backlog: account.backlog, held: account.held }))
 }
 
 /// One message by its id.

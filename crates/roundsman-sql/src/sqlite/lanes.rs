@@ -81,7 +81,8 @@ impl LaneRow {
             self.turn = true;
             return Change::Turn;
         }
-        Change::Counts
+        // Those outside of the lane are counted by no index: they cannot come late.
+        if later == 0 { Change::Counts } else { Change::Turn }
     }
 }
 
@@ -89,9 +90,9 @@ impl LaneRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Change {
     Nothing,
-    /// `ready` and `later`, which no index knows.
+    /// `ready`, which is written late.
     Counts,
-    /// Those, and what indexes are about.
+    /// That, and what has to be in the file with the next commit.
     Turn,
     /// It has no row yet.
     New,
@@ -102,7 +103,10 @@ pub(super) struct Lanes {
     /// By the hash of key and topic. Two names may share a hash: the row tells.
     names: Cache<u64, LaneId, FxBuildHasher>,
     hasher: Seeded,
+    /// Rows to be written with the next commit.
     changed: Vec<LaneId>,
+    /// Rows of which only the counts have changed.
+    recounted: Vec<LaneId>,
 }
 
 const COLUMNS: &str = "SELECT id, key, topic, ready, later, wait, until, turn FROM lane";
@@ -117,6 +121,7 @@ impl Lanes {
             names: Cache::new(Self::CACHED),
             hasher: Seeded::default(),
             changed: Vec::new(),
+            recounted: Vec::new(),
         }
     }
 
@@ -138,14 +143,14 @@ impl Lanes {
         work: impl FnOnce(&mut LaneRow) -> (Change, T),
     ) -> Sql<Option<T>> {
         if let Some(row) = self.rows.find(&id) {
-            return Ok(Some(note(row, &mut self.changed, work)));
+            return Ok(Some(note(row, (&mut self.changed, &mut self.recounted), work)));
         }
         let row = connection
             .prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?
             .query_row([int(id.0)], read)
             .optional()?;
         let Some(mut row) = row else { return Ok(None) };
-        let seen = note(&mut row, &mut self.changed, work);
+        let seen = note(&mut row, (&mut self.changed, &mut self.recounted), work);
         self.rows.insert(id, row);
         Ok(Some(seen))
     }
@@ -198,13 +203,27 @@ impl Lanes {
         id
     }
 
-    /// Writes what has changed.
+    /// Writes what has changed, counts too.
     pub(super) fn flush(&mut self, connection: &Connection) -> Sql<()> {
+        self.flush_turns(connection)?;
+        if self.recounted.is_empty() {
+            return Ok(());
+        }
+        let mut counts = connection.prepare_cached("UPDATE lane SET ready = ?2 WHERE id = ?1")?;
+        for id in self.recounted.drain(..) {
+            let Some(row) = self.rows.find(&id) else { continue };
+            if std::mem::replace(&mut row.change, Change::Nothing) != Change::Nothing {
+                counts.execute((int(id.0), int(row.ready)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what has changed but for counts alone.
+    pub(super) fn flush_turns(&mut self, connection: &Connection) -> Sql<()> {
         if self.changed.is_empty() {
             return Ok(());
         }
-        let mut counts =
-            connection.prepare_cached("UPDATE lane SET ready = ?2, later = ?3 WHERE id = ?1")?;
         let mut turn = connection.prepare_cached(
             "UPDATE lane SET ready = ?2, later = ?3, wait = ?4, until = ?5, turn = ?6 WHERE id = ?1",
         )?;
@@ -218,8 +237,9 @@ impl Lanes {
             let (kind, until) = wait(row.block);
             match std::mem::replace(&mut row.change, Change::Nothing) {
                 Change::Nothing => 0,
-                Change::Counts => counts.execute((id, ready, later))?,
-                Change::Turn => turn.execute((id, ready, later, kind, until, row.turn))?,
+                Change::Counts | Change::Turn => {
+                    turn.execute((id, ready, later, kind, until, row.turn))?
+                }
                 Change::New => {
                     let (key, topic) = (row.lane.key.as_str(), &*row.lane.topic);
                     new.execute((id, ready, later, kind, until, row.turn, key, topic))?
@@ -240,6 +260,11 @@ impl Lanes {
         Ok(())
     }
 
+    /// Whether the next [`turn`](Self::turn) lets go of something.
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.is_full()
+    }
+
     /// Between two transactions: lets go of what was not used lately.
     pub(super) fn turn(&mut self) {
         self.rows.turn();
@@ -249,12 +274,13 @@ impl Lanes {
 
 fn note<T>(
     row: &mut LaneRow,
-    changed: &mut Vec<LaneId>,
+    (changed, recounted): (&mut Vec<LaneId>, &mut Vec<LaneId>),
     work: impl FnOnce(&mut LaneRow) -> (Change, T),
 ) -> T {
     let (change, seen) = work(row);
-    if row.change == Change::Nothing && change > Change::Nothing {
-        changed.push(row.lane.id);
+    if change > row.change && row.change <= Change::Counts {
+        let list = if change == Change::Counts { recounted } else { changed };
+        list.push(row.lane.id);
     }
     row.change = row.change.max(change);
     seen

@@ -78,9 +78,16 @@ impl Ledger {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute(()).map(drop)
     }
 
+    /// Brings the file up to date with what may come late.
+    pub(super) fn catch_up(&mut self) -> Sql<()> {
+        self.begin()?;
+        self.books.flush(&self.connection)?;
+        self.commit().map(drop)
+    }
+
     /// Ends it: on return it is on the disk, and what it accepted may be announced.
     pub(super) fn commit(&mut self) -> Sql<Vec<Fresh>> {
-        self.books.flush(&self.connection)?;
+        self.books.flush_turns(&self.connection)?;
         self.books.forget_idle(&self.connection, self.place.clock.now())?;
         self.connection.prepare_cached("COMMIT")?.execute(())?;
         self.books.turn();

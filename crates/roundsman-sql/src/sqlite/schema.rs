@@ -17,7 +17,7 @@
 //!              every sender's id that is remembered, and made ids of messages that were moved
 //!  dead      seq ─ lane · key · topic · accepted · expires · id · event · history · reason · died · payload
 //!  claim     id ─ alone · members        one row a claimed batch, inserted and deleted, never rewritten
-//!  state     one row: salt, epoch, the last sequence and lane number, the totals
+//!  state     one row: salt, epoch, the last sequence and lane number, the totals, exact
 //! ```
 //!
 //! **Why messages lie in the order of acceptance**, and not by lane: most are settled within
@@ -30,9 +30,13 @@
 //! is primary key, order, place in every index and half of a made id. They are never used again:
 //! the last one is written with each commit.
 //!
+//! **What is written late**: how many messages a lane and a key have. A message that comes and goes
+//! would change both rows twice; so they are written a few times a second, and `exact` says whether
+//! they are as they should be. After a crash they are counted anew, from the index by lane.
+//!
 //! **What is not written**: no claim, no lease, no state on a message. `turn` is cleared late, when
 //! a lane is blocked or swept, since a lane that runs empty fills again in the next moment; a walk
-//! looks at `ready` as well. Default expiries have no index either; a slow sweep finds them.
+//! looks whether there is a message as well. Default expiries have no index either; a slow sweep finds them.
 //!
 //! The version is in `user_version`, what kind of file it is in `application_id`, both in the first
 //! hundred bytes of the file, so that looking needs no lock and creates nothing.
@@ -60,7 +64,8 @@ CREATE TABLE state (
     scheduled INTEGER NOT NULL,
     held      INTEGER NOT NULL,
     dead      INTEGER NOT NULL,
-    ids       INTEGER NOT NULL
+    ids       INTEGER NOT NULL,
+    exact     INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE lane (
@@ -134,7 +139,7 @@ CREATE TABLE claim (
     members BLOB NOT NULL
 ) STRICT;
 
-INSERT INTO state VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO state VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
 ";
 
 /// Brings a file of version `from` (0: an empty one) to [`VERSION`], in one transaction.

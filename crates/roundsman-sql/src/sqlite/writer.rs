@@ -61,13 +61,13 @@ impl Writer {
     }
 
     fn end(self) {
-        let Self { place, ledger, readers, lock, ended, .. } = self;
+        let Self { place, mut ledger, readers, lock, ended, .. } = self;
         for reader in readers {
             // One that panicked has nothing left to end.
             let _ = reader.join();
         }
-        let checkpointed = match &ledger {
-            Some(ledger) => open::checkpoint(&ledger.connection),
+        let checkpointed = match &mut ledger {
+            Some(ledger) => ledger.catch_up().and_then(|()| open::checkpoint(&ledger.connection)),
             None => Ok(()),
         };
         drop(ledger);
