@@ -22,7 +22,7 @@ fn slices_are_counted_from_the_start_of_a_message() {
     assert_eq!(slices(&mut Ledger::new(1, 0), 1), [(1, 1)]);
 }
 
-/// The whole third hundred is handled and 300 asked for; the re-ask is not aligned to `min`.
+/// D11: the whole third hundred is handled and 300 asked for; the re-ask is not aligned to `min`.
 #[test]
 fn the_ask_comes_after_the_slice_that_reaches_the_minimum() {
     let mut ledger = Ledger::new(1000, 750);

@@ -94,3 +94,30 @@ pub trait Dispatcher<E>: Send {
         0
     }
 }
+
+/// A dispatcher chosen at run time.
+impl<E> Dispatcher<E> for Box<dyn Dispatcher<E>> {
+    fn subscribe(&mut self, joining: &Joining<E>) -> Result<(), Reason> {
+        (**self).subscribe(joining)
+    }
+
+    fn cancel(&mut self, subscription: SubscriptionId) {
+        (**self).cancel(subscription);
+    }
+
+    fn ask(&mut self, subscription: SubscriptionId, n: usize, deliver: Deliver<'_, E>) {
+        (**self).ask(subscription, n, deliver);
+    }
+
+    fn wanted(&self) -> usize {
+        (**self).wanted()
+    }
+
+    fn dispatch(&mut self, events: Vec<E>, deliver: Deliver<'_, E>) {
+        (**self).dispatch(events, deliver);
+    }
+
+    fn held(&self, before: u64) -> usize {
+        (**self).held(before)
+    }
+}

@@ -7,7 +7,7 @@ use roundsman::{
 
 use crate::play::{Told, demand, manual, script, taking};
 
-/// Rows 78 to 82: what becomes of a consumer when its producer ends.
+/// Rows 78 to 82: what becomes of a consumer when its producer ends, or a subscription does.
 #[tokio::test]
 async fn cancel_modes_decide_whether_a_consumer_stays() {
     let failure = Reason::failed("no more paper");
@@ -19,14 +19,21 @@ async fn cancel_modes_decide_whether_a_consumer_stays() {
         (Cancel::Temporary, Reason::Shutdown, false),
         (Cancel::Temporary, failure, false),
     ];
-    for (cancel, reason, ends) in cases {
+    let both = cases.iter().flat_map(|case| [(case, true), (case, false)]);
+    for ((cancel, reason, ends), explicit) in both {
         let (producer, _) = script::<u64>();
-        let (consumer, mut taken) = taking(&producer.outlet, demand(10, 5).cancel(cancel));
-        taken.subscription().await;
-        producer.stage.stop(reason.clone());
-        assert_eq!(taken.parting().await, Parting::Ended(reason.clone()));
-        if ends {
-            assert_eq!(consumer.stage.ended().await, reason, "{cancel:?}");
+        let (consumer, mut taken) = taking(&producer.outlet, demand(10, 5).cancel(*cancel));
+        let subscription = taken.subscription().await;
+        let how = if explicit {
+            consumer.inlet.cancel(subscription, reason.clone());
+            Parting::Cancelled(reason.clone())
+        } else {
+            producer.stage.stop(reason.clone());
+            Parting::Ended(reason.clone())
+        };
+        assert_eq!(taken.parting().await, how);
+        if *ends {
+            assert_eq!(consumer.stage.ended().await, *reason, "{cancel:?}");
         } else {
             consumer.stage.sync().await;
             assert_eq!(consumer.stage.reason(), None, "{cancel:?}");

@@ -1,14 +1,15 @@
 //! What stages are told, what they answer, and subscriptions that take the place of others.
 
 use roundsman::{
-    Cancel, Emitter, Mode, Parting, Producer, Reason, Subscribe, SubscribeError, SubscriptionId,
+    Asker, Cancel, Consumer, Emitter, Mode, Parting, Producer, Reason, StageRef, Subscribe,
+    SubscribeError, SubscriptionId, Transform,
     testing::{Script, Seen},
 };
 use tokio::sync::oneshot;
 
 use crate::play::{Told, demand, manual, probe, script, taking};
 
-/// Rows 49 and 65: ids differ, and the hook sees the terms.
+/// Rows 49, 65 and 76: ids differ, and the hook sees the terms.
 #[tokio::test]
 async fn each_subscription_has_an_id_of_its_own() {
     let (producer, mut saw) = script::<u64>();
@@ -120,10 +121,10 @@ async fn a_call_is_an_info_that_carries_where_to_answer() {
     assert_eq!(producer.stage.ended().await, Reason::Shutdown);
 }
 
-/// Row 77: a hook that refuses ends the stage.
+/// Refuses every subscription.
 struct Refuses;
 
-impl roundsman::Consumer for Refuses {
+impl Consumer for Refuses {
     type Event = u64;
     type Info = ();
 
@@ -131,7 +132,7 @@ impl roundsman::Consumer for Refuses {
         &mut self,
         _: Vec<u64>,
         _: SubscriptionId,
-        _: &mut roundsman::Asker<'_>,
+        _: &mut Asker<'_>,
     ) -> Result<(), Reason> {
         Ok(())
     }
@@ -140,12 +141,13 @@ impl roundsman::Consumer for Refuses {
         &mut self,
         _: SubscriptionId,
         terms: &Subscribe,
-        _: &mut roundsman::Asker<'_>,
+        _: &mut Asker<'_>,
     ) -> Result<Mode, Reason> {
         Err(Reason::failed(format_args!("{} is too much", terms.max())))
     }
 }
 
+/// Row 77.
 #[tokio::test]
 async fn a_hook_may_end_its_stage() {
     let (producer, mut saw) = script::<u64>();
@@ -156,8 +158,12 @@ async fn a_hook_may_end_its_stage() {
     assert_eq!(saw.parting().await, Parting::Ended(reason));
 }
 
-/// A producer may be told not to begin, as others are in their start.
+/// Fails before it begins, as any of the three kinds.
 struct Stillborn;
+
+fn no_port() -> Result<(), Reason> {
+    Err(Reason::failed("no port left"))
+}
 
 impl Producer for Stillborn {
     type Event = u64;
@@ -167,8 +173,45 @@ impl Producer for Stillborn {
         Ok(())
     }
 
-    async fn started(&mut self, _: &roundsman::StageRef<()>) -> Result<(), Reason> {
-        Err(Reason::failed("no port left"))
+    async fn started(&mut self, _: &StageRef<()>) -> Result<(), Reason> {
+        no_port()
+    }
+}
+
+impl Consumer for Stillborn {
+    type Event = u64;
+    type Info = ();
+
+    async fn handle_events(
+        &mut self,
+        _: Vec<u64>,
+        _: SubscriptionId,
+        _: &mut Asker<'_>,
+    ) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    async fn started(&mut self, _: &StageRef<()>) -> Result<(), Reason> {
+        no_port()
+    }
+}
+
+impl Transform for Stillborn {
+    type In = u64;
+    type Out = u64;
+    type Info = ();
+
+    async fn handle_events(
+        &mut self,
+        _: Vec<u64>,
+        _: SubscriptionId,
+        _: &mut Emitter<'_, u64>,
+    ) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    async fn started(&mut self, _: &StageRef<()>) -> Result<(), Reason> {
+        no_port()
     }
 }
 
@@ -176,12 +219,16 @@ impl Producer for Stillborn {
 #[tokio::test]
 async fn a_stage_may_fail_to_start() {
     let producer = roundsman::producer(Stillborn).spawn();
-    let (_consumer, mut took) = taking(&producer.outlet, demand(10, 5));
-    assert_eq!(producer.stage.ended().await.to_string(), "no port left");
+    let transform = roundsman::transform(Stillborn).spawn();
+    let consumer = roundsman::consumer(Stillborn).spawn();
+    let (_probe, mut took) = taking(&producer.outlet, demand(10, 5));
+    for stage in [producer.stage, transform.stage, consumer.stage] {
+        assert_eq!(stage.ended().await.to_string(), "no port left");
+    }
     took.find(|seen| matches!(seen, Seen::Terminated(_)).then_some(())).await;
 }
 
-/// Rows 91 and 92: an ask or a cancel on a subscription that is gone harms nobody.
+/// Row 91: an ask or a cancel on a subscription that is gone harms nobody.
 #[tokio::test]
 async fn what_comes_for_a_subscription_that_is_gone_is_nothing() {
     let (producer, mut saw) = script::<u64>();
@@ -201,7 +248,7 @@ async fn what_comes_for_a_subscription_that_is_gone_is_nothing() {
     assert_eq!(producer.stage.counts().buffered, 1);
 }
 
-/// Rows 28, 29 and 30.
+/// Row 30.
 #[tokio::test]
 async fn the_buffer_is_counted_at_each_step() {
     let (script, mut saw) = Script::new();

@@ -1,6 +1,10 @@
 //! One hop, and two: what is asked, and in what slices events come.
 
-use roundsman::{Emitter, Producer, Reason, Subscribe, SubscriptionId, Transform, testing::Seen};
+use roundsman::{
+    Broadcast, ByDemand, ByPartition, Dispatcher, Emitter, Producer, Reason, Subscribe,
+    SubscriptionId, Transform,
+    testing::{Script, Seen},
+};
 
 use crate::play::{Told, demand, manual, probe, script, taking};
 
@@ -74,7 +78,7 @@ async fn slices_follow_min_and_max() {
     assert_eq!(first_slices(demand(1, 0), 5).await, [1; 5]);
 }
 
-/// Rows 8 and 9: a stage between that doubles what it gets.
+/// A stage between that doubles what it gets.
 #[tokio::test]
 async fn a_transform_takes_slices_and_emits_more() {
     let counter = roundsman::producer(Counter(0)).spawn();
@@ -119,21 +123,31 @@ async fn a_transform_that_throws_everything_away_goes_on_taking() {
     }
 }
 
-/// Rows 106 and 120: what the one that left had asked for serves the next without a second ask.
+/// Rows 106, 120 and 125: what the one that left had asked for serves the next without a second
+/// ask, whatever the dispatcher.
 #[tokio::test]
 async fn demand_left_behind_is_not_asked_again() {
-    let (producer, mut saw) = script::<u64>();
-    let (first, _taken) = taking(&producer.outlet, demand(10, 0));
-    assert_eq!(saw.demand().await, 10);
-    first.stage.stop(Reason::Shutdown);
-    saw.parting().await;
-    let (_second, mut taken) = taking(&producer.outlet, demand(13, 0));
-    assert_eq!(saw.demand().await, 3);
-    producer.stage.emit(0..13);
-    assert_eq!(taken.batch().await, (0..13).collect::<Vec<_>>());
+    let dispatchers: [Box<dyn Dispatcher<u64>>; 3] = [
+        Box::new(ByDemand::new()),
+        Box::new(Broadcast::new()),
+        Box::new(ByPartition::new(1, |_| Some(0))),
+    ];
+    for dispatcher in dispatchers {
+        let (script, mut saw) = Script::new();
+        let producer = roundsman::producer(script).dispatcher(dispatcher).spawn();
+        let outlet = producer.outlet.partition(0);
+        let (first, _taken) = taking(&outlet, demand(10, 0));
+        assert_eq!(saw.demand().await, 10);
+        first.stage.stop(Reason::Shutdown);
+        saw.parting().await;
+        let (_second, mut taken) = taking(&outlet, demand(13, 0));
+        assert_eq!(saw.demand().await, 3);
+        producer.stage.emit(0..13);
+        assert_eq!(taken.batch().await, (0..13).collect::<Vec<_>>());
+    }
 }
 
-/// Row 109 and 110: whoever asked for most is served first; a batch is split only at its demand.
+/// Rows 109 and 110: whoever asked for most is served first; a batch is split only at its demand.
 #[tokio::test]
 async fn the_hungriest_is_served_first() {
     let (producer, mut saw) = script::<u64>();
@@ -150,7 +164,7 @@ async fn the_hungriest_is_served_first() {
 /// A consumer that merges gets what waits in one call; re-asks are as if it had not.
 #[tokio::test]
 async fn batches_that_wait_are_merged() {
-    let (script, mut saw) = roundsman::testing::Script::new();
+    let (script, mut saw) = Script::new();
     let producer = roundsman::producer(script).spawn();
     let (probe, mut taken) = roundsman::testing::Probe::new(roundsman::Mode::Automatic);
     let consumer = roundsman::consumer(probe).merge(4).spawn();
@@ -166,7 +180,7 @@ async fn batches_that_wait_are_merged() {
     assert_eq!(saw.so_far(), []);
 }
 
-/// Rows 60 and 61.
+/// Rows 23, 60 and 61.
 #[tokio::test]
 async fn a_manual_subscription_gets_nothing_until_it_asks() {
     let (producer, mut saw) = script::<u64>();

@@ -13,3 +13,4 @@ mod play;
 mod spreading;
 mod streaming;
 mod supervision;
+mod warnings;

@@ -79,31 +79,41 @@ fn so_far(reports: &mut Reports) -> Vec<(Side, Seen<u64>)> {
     std::iter::from_fn(|| reports.try_recv().ok()).collect()
 }
 
-/// Rows 10 and 11: the consumer comes late, and everything comes in the same slices.
+/// Rows 8 to 11: whether the consumer comes early or late, the slices are the same.
 #[tokio::test]
-async fn a_late_consumer_gets_everything_in_slices() {
-    for (min, slices) in [(80, vec![20; 5]), (20, vec![80, 20])] {
+async fn a_transform_takes_the_same_slices_early_or_late() {
+    for (min, slices, late) in [
+        (80, vec![20; 5], false),
+        (20, vec![80, 20], false),
+        (80, vec![20; 5], true),
+        (20, vec![80, 20], true),
+    ] {
         let (producer, mut saw) = script::<u64>();
         let (middle, mut reports) = reporter(Mode::Automatic);
         middle.inlet.subscribe(&producer.outlet, demand(100, min)).unwrap();
         assert_eq!(saw.demand().await, 100);
+        let early = (!late).then(|| taking(&middle.outlet, demand(200, 100)));
         producer.stage.emit(0..100);
         producer.stage.sync().await;
-        assert!(!so_far(&mut reports).iter().any(|(_, seen)| matches!(seen, Seen::Batch(..))));
-        let (_consumer, mut took) = taking(&middle.outlet, demand(200, 100));
+        let batches = |reports: &mut Reports| -> Vec<usize> {
+            let seen = so_far(reports).into_iter();
+            seen.filter_map(
+                |(_, s)| if let Seen::Batch(_, all) = s { Some(all.len()) } else { None },
+            )
+            .collect()
+        };
+        if late {
+            assert!(batches(&mut reports).is_empty(), "nobody had asked for anything");
+        }
+        let (_consumer, mut took) =
+            early.unwrap_or_else(|| taking(&middle.outlet, demand(200, 100)));
         let expected: Vec<u64> = (0..100).flat_map(|n| [n, n]).collect();
         assert_eq!(took.events(200).await, expected);
-        let sizes: Vec<usize> = so_far(&mut reports)
-            .iter()
-            .filter_map(
-                |(_, seen)| if let Seen::Batch(_, all) = seen { Some(all.len()) } else { None },
-            )
-            .collect();
-        assert_eq!(sizes, slices);
+        assert_eq!(batches(&mut reports), slices);
     }
 }
 
-/// Row 14.
+/// Rows 14 and 15: one that never asks holds up the others, until it is cancelled.
 #[tokio::test]
 async fn a_transform_may_broadcast() {
     let (producer, mut saw) = script::<u64>();
@@ -112,10 +122,16 @@ async fn a_transform_may_broadcast() {
         .dispatcher(Broadcast::new())
         .spawn();
     middle.inlet.subscribe(&producer.outlet, demand(10, 5)).unwrap();
-    let (_one, mut one_took) = taking(&middle.outlet, demand(4, 2));
-    let (_two, mut two_took) = taking(&middle.outlet, demand(4, 2));
+    let terms = demand(4, 2).cancel(Cancel::Temporary);
+    let (silent, _, silent_sub) = manual(&middle.outlet, terms).await;
+    let (_one, mut one_took) = taking(&middle.outlet, terms);
+    let (_two, mut two_took) = taking(&middle.outlet, terms);
     assert_eq!(saw.demand().await, 10);
     producer.stage.emit([1, 2]);
+    producer.stage.sync().await;
+    middle.stage.sync().await;
+    assert_eq!(middle.stage.counts().waiting, 2);
+    silent.inlet.cancel(silent_sub, Reason::Normal);
     assert_eq!(one_took.events(4).await, [1, 1, 2, 2]);
     assert_eq!(two_took.events(4).await, [1, 1, 2, 2]);
 }

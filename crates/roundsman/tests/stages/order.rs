@@ -36,7 +36,7 @@ async fn a_full_buffer_keeps_first_or_last_and_says_how_many_it_gave_up() {
     assert_eq!(producer.stage.counts().emitted, 100_000);
 }
 
-/// A buffer of nothing is a choice, not a crash: what nobody wants is gone.
+/// D8: a buffer of nothing is a choice, not a crash: what nobody wants is gone.
 #[tokio::test]
 async fn a_buffer_of_size_zero_drops_what_nobody_wants() {
     let (script, mut saw) = Script::new();
@@ -52,7 +52,7 @@ async fn a_buffer_of_size_zero_drops_what_nobody_wants() {
     );
 }
 
-/// Rows 44, 45, 46, 48 and 38: an info waits for the events before it, and for no others.
+/// Rows 36, 38, 39, 44, 45, 46, 48 and 112: an info waits for the events before it, and for no others.
 #[tokio::test]
 async fn infos_keep_their_place_among_buffered_events() {
     let (producer, mut saw) = script::<u64>();

@@ -42,7 +42,7 @@ async fn a_broadcast_goes_at_the_pace_of_the_slowest() {
     assert_eq!(saw.demand().await, 3);
 }
 
-/// Rows 6, 15, 117 and 121.
+/// Rows 6, 117 and 123: so it is for events, while an info waits for no consumer.
 #[tokio::test]
 async fn one_that_never_asks_blocks_all_until_it_leaves() {
     let (producer, mut saw) = dispatched(Broadcast::new());
@@ -52,10 +52,26 @@ async fn one_that_never_asks_blocks_all_until_it_leaves() {
     eager.inlet.ask(eager_sub, 10);
     producer.stage.sync().await;
     assert!(!saw.so_far().iter().any(|seen| matches!(seen, Seen::Demand(_))));
+    producer.stage.info_in_order(Step::Note(1)).unwrap();
+    assert_eq!(saw.find(|s| matches!(s, Seen::Note(_)).then_some(s)).await, Seen::Note(1));
     silent.inlet.cancel(silent_sub, Reason::Normal);
     assert_eq!(saw.demand().await, 10);
     producer.stage.emit(0..10);
     assert_eq!(took.batch().await, (0..10).collect::<Vec<_>>());
+}
+
+/// Row 121: the one that asked for less leaves, and only the difference is new.
+#[tokio::test]
+async fn the_departure_of_the_slowest_asks_for_the_difference() {
+    let (producer, mut saw) = dispatched(Broadcast::new());
+    let terms = demand(10, 0).cancel(Cancel::Temporary);
+    let (slow, _, slow_sub) = manual(&producer.outlet, terms).await;
+    slow.inlet.ask(slow_sub, 4);
+    assert_eq!(saw.demand().await, 4);
+    let (_eager, _) = taking(&producer.outlet, terms);
+    saw.subscription().await;
+    slow.inlet.cancel(slow_sub, Reason::Normal);
+    assert_eq!(saw.demand().await, 6);
 }
 
 /// Row 122: what is left out for one costs it no demand, and an empty batch is not delivered.
@@ -186,7 +202,7 @@ async fn a_partition_whose_consumer_leaves_keeps_what_waits() {
     assert_eq!(took.batch().await, [2, 4]);
 }
 
-/// Rows 133 and 47: an info waits for what the partitions still hold, and for no more than that.
+/// Rows 47, 132 and 133: an info waits for what the partitions still hold, and for no more than that.
 #[tokio::test]
 async fn an_info_waits_for_backed_up_partitions() {
     let (producer, mut saw) = parities();

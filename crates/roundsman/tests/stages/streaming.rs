@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use roundsman::{
-    Cancel, EventStream, Outlet, Parting, Reason, Subscribe, from_iter, from_stream,
+    ByPartition, Cancel, EventStream, Outlet, Parting, Reason, Subscribe, from_iter, from_stream,
     testing::{Seen, Step},
 };
 
@@ -80,6 +80,20 @@ async fn a_failure_comes_after_the_last_events() {
     producer.stage.end(Reason::failed("no more"));
     let all: Vec<_> = events.collect().await;
     assert_eq!(all, [Ok(0), Ok(1), Ok(2), Err(Reason::failed("no more"))]);
+}
+
+/// Rows 98 and 99.
+#[tokio::test]
+async fn a_refused_subscription_is_an_error_unless_temporary() {
+    let by = ByPartition::new(1, |_: &u64| Some(0));
+    let producer = roundsman::producer(from_iter(0..)).dispatcher(by).spawn();
+    let why = Reason::Refused("the subscription names no partition, and must".into());
+    for cancel in [Cancel::Permanent, Cancel::Transient] {
+        let all: Vec<_> = out(&producer.outlet, demand(2, 0).cancel(cancel)).collect().await;
+        assert_eq!(all, [Err(why.clone())]);
+    }
+    let terms = demand(2, 0).cancel(Cancel::Temporary);
+    assert_eq!(out(&producer.outlet, terms).next().await, None);
 }
 
 /// Row 102.

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use roundsman::{
-    Reason,
+    Cancel, Reason,
     stage::ProducerStage,
     supervisor::{Shutdown, SupervisorStage},
     testing::{Saw, Step},
@@ -55,7 +55,7 @@ impl Gate {
     }
 }
 
-/// Max 10, min 8: asks for 8 once 8 have ended, so between 2 and 10 run. Rows 150 and 157.
+/// Max 10, min 8: asks for 8 once 8 have ended, so between 2 and 10 run. Rows 150 and 157, and D13.
 #[tokio::test]
 async fn asks_for_exactly_those_that_ended_once_there_are_enough() {
     let mut gate = Gate::new(10, 8);
@@ -112,7 +112,7 @@ async fn tasks_outlive_their_producer_and_drain_waits_for_them() {
     assert_eq!(gate.tasks.ended().await, Reason::Normal);
 }
 
-/// A task started by hand belongs to nobody; one that is terminated gives its place back.
+/// Rows 141 and 148: a task started by hand belongs to nobody; one that is terminated gives its place back.
 #[tokio::test]
 async fn tasks_are_started_and_terminated_by_hand() {
     let mut gate = Gate::new(1, 0);
@@ -133,7 +133,8 @@ async fn tasks_are_started_and_terminated_by_hand() {
     assert_eq!(gate.saw.demand().await, 1);
 }
 
-/// Rows 143, 146, 152 and 154.
+/// Rows 143 to 146, 152 and 154: a restart may end in any way, and begins again until it is
+/// too often; until then the task has its place.
 #[tokio::test(start_paused = true)]
 async fn failed_tasks_are_started_again_until_it_is_too_often() {
     let runs = Arc::new(AtomicUsize::new(0));
@@ -203,4 +204,42 @@ async fn a_stopped_supervisor_aborts_waits_or_finishes() {
             (takes.as_secs(), finishes)
         );
     }
+}
+
+/// Row 149.
+#[tokio::test]
+async fn a_supervisor_is_subscribed_as_any_consumer() {
+    let supervisor = || roundsman::supervisor(|_: u64| async { Ok(()) }).spawn();
+    let (producer, _saw) = script();
+    let terms = demand(5, 5);
+    assert!(supervisor().inlet.subscribe(&producer.outlet, terms).is_err());
+    producer.stage.stop(Reason::Normal);
+    producer.stage.ended().await;
+    let permanent = supervisor();
+    permanent.inlet.subscribe(&producer.outlet, demand(5, 2)).unwrap();
+    assert_eq!(permanent.ended().await, Reason::NoProducer);
+    let temporary = supervisor();
+    let terms = demand(5, 2).cancel(Cancel::Temporary);
+    temporary.inlet.subscribe(&producer.outlet, terms).unwrap();
+    assert_eq!(temporary.children().await, []);
+    assert_eq!(temporary.reason(), None);
+}
+
+/// Row 151.
+#[tokio::test]
+async fn a_finite_source_is_worked_off() {
+    let done = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&done);
+    let tasks = roundsman::supervisor(move |n: usize| {
+        let count = Arc::clone(&count);
+        async move {
+            count.fetch_add(n, SeqCst);
+            Ok(())
+        }
+    })
+    .spawn();
+    let numbers = roundsman::producer(roundsman::from_iter(1..=1000)).spawn();
+    tasks.inlet.subscribe(&numbers.outlet, demand(10, 8)).unwrap();
+    assert_eq!(tasks.ended().await, Reason::Normal);
+    assert_eq!(done.load(SeqCst), 500_500);
 }
