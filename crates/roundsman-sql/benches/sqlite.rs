@@ -1,7 +1,8 @@
 //! Times the road through a SQLite file: throughput of the whole way, reads by lane, start-up.
 //!
 //! A plain program that prints a table: what is measured is a group of threads and a disk over
-//! seconds, not a function. `cargo bench -p roundsman-sql --bench sqlite [road|fetch|hold]`
+//! seconds, not a function. `cargo bench -p roundsman-sql --bench sqlite -- [road|fetch|hold]`,
+//! or `road SENDERS BATCH LANES` for one line of the first.
 
 #![allow(clippy::print_stdout)] // Its table.
 
@@ -21,6 +22,10 @@ fn main() -> Outcomes {
     let runs = |name: &str| only.as_deref().is_none_or(|only| only == name);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let numbers: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
+    if let [senders, batch, lanes] = numbers[..] {
+        return runtime.block_on(road(senders, batch, lanes));
+    }
     if runs("road") {
         for (senders, batch) in [(4, 100), (16, 100), (4, 1000), (16, 1)] {
             runtime.block_on(road(senders, batch, 100))?;

@@ -30,7 +30,7 @@ pub(super) fn accept(
         return Ok(Err(AcceptError::Refused(refusals)));
     }
     let mut receipts = Vec::with_capacity(batch.len());
-    let mut taker = Taker::of(ledger, bounds, now)?;
+    let mut taker = Taker::of(ledger, batch.len(), bounds, now)?;
     for (draft, verdict) in batch.into_iter().zip(judged) {
         let duplicate = draft.id.as_ref().filter(|_| verdict == Ok(Verdict::Duplicate));
         let receipt = match duplicate {
@@ -39,6 +39,7 @@ pub(super) fn accept(
         };
         receipts.push(receipt);
     }
+    taker.flush()?;
     Ok(Ok(receipts))
 }
 

@@ -51,6 +51,7 @@ pub(super) fn expire(ledger: &mut Ledger, now: Timestamp, promoted: &mut Promote
             removed += 1;
         }
     }
+    messages.flush()?;
     promoted.expired += removed;
     Ok(removed > 0 && (is_full || is_mid_sweep))
 }

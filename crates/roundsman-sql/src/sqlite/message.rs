@@ -88,6 +88,8 @@ pub(super) struct Messages<'a> {
     pub(super) now: Timestamp,
     find: CachedStatement<'a>,
     delete: CachedStatement<'a>,
+    /// Ended, but their rows are still there.
+    gone: Vec<u64>,
 }
 
 impl<'a> Messages<'a> {
@@ -101,7 +103,8 @@ impl<'a> Messages<'a> {
             salt: ledger.place.salt,
             now: ledger.place.clock.now(),
             find: connection.prepare_cached(FIND)?,
-            delete: connection.prepare_cached("DELETE FROM message WHERE seq = ?1")?,
+            delete: connection.prepare_cached("DELETE FROM message WHERE seq BETWEEN ?1 AND ?2")?,
+            gone: Vec::new(),
         })
     }
 
@@ -110,6 +113,7 @@ impl<'a> Messages<'a> {
         if let Some(recent) = self.recent.remove(&seq) {
             return Ok(Some(recent));
         }
+        self.flush()?;
         self.find.query_row([int(seq)], read).optional()
     }
 
@@ -204,6 +208,19 @@ impl<'a> Messages<'a> {
         self.books.set_block(self.connection, lane, block)
     }
 
+    /// Deletes the rows of what has ended: a run of sequences, such as those of one batch, at once.
+    /// To be called before rows are looked for, and at the end.
+    pub(super) fn flush(&mut self) -> Sql<()> {
+        self.gone.sort_unstable();
+        for run in self.gone.chunk_by(|one, next| one + 1 == *next) {
+            if let (Some(first), Some(last)) = (run.first(), run.last()) {
+                self.delete.execute((int(*first), int(*last)))?;
+            }
+        }
+        self.gone.clear();
+        Ok(())
+    }
+
     /// What is written down of a failed attempt.
     pub(super) fn failed(&self, kept: &Kept, attempt: u32, failure: Failure) -> Past {
         let mut past = kept.past();
@@ -212,7 +229,7 @@ impl<'a> Messages<'a> {
     }
 
     fn take_out(&mut self, kept: &Kept) -> Sql<()> {
-        self.delete.execute([int(kept.seq)])?;
+        self.gone.push(kept.seq);
         // One that was found by its expiry may still be among the recent.
         self.recent.remove(&kept.seq);
         let shift = if kept.due.is_none() { Shift::Out(kept.seq) } else { Shift::NoMore };

@@ -152,6 +152,8 @@ fn set_up(connection: &Connection, cache: i64) -> Sql<()> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "cache_size", -cache)?;
     connection.pragma_update(None, "mmap_size", 0)?;
+    // A statement of many rows keeps a journal of its own while it runs: never in a file.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     // On macOS a plain sync leaves data in the cache of the disk; elsewhere these do nothing.
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)

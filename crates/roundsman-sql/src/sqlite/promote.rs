@@ -69,6 +69,7 @@ fn come_due(ledger: &mut Ledger, now: Timestamp, promoted: &mut Promoted) -> Sql
         })?;
         promoted.lanes.extend(open.flatten());
     }
+    messages.flush()?;
     Ok(due.len() == AT_ONCE as usize)
 }
 

@@ -58,6 +58,7 @@ pub(super) fn cut_off(ledger: &mut Ledger) -> Sql<()> {
             }
         }
     }
+    messages.flush()?;
     drop(messages);
     ledger.connection.execute("DELETE FROM claim", ())?;
     ledger.claims = Claims::open(last, Vec::new());

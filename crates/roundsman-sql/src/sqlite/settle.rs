@@ -19,6 +19,7 @@ pub(super) fn settle(
     for settlement in batch {
         settled.push(messages.settle(settlement)?);
     }
+    messages.flush()?;
     Ok(Ok(settled))
 }
 

@@ -7,10 +7,12 @@ use super::lanes::Shift;
 use super::ledger::{Ledger, Recent};
 use super::message::Kept;
 use super::row::int;
+use bytes::Bytes;
 use roundsman_store::{
     Bounds, Draft, Fresh, IdSalt, LaneId, MessageId, Receipt, Record, Timestamp,
 };
 use rusqlite::{CachedStatement, Connection};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Writes the drafts of one batch, none of which is refused.
@@ -19,25 +21,75 @@ pub(super) struct Taker<'a> {
     books: &'a mut Books,
     fresh: &'a mut Vec<Fresh>,
     recent: &'a mut Recent,
-    insert: CachedStatement<'a>,
+    /// Most rows first.
+    inserts: Vec<(usize, CachedStatement<'a>)>,
+    /// Not written yet, fewer than [`MANY`].
+    rows: Vec<NewRow>,
     salt: IdSalt,
     expires_after: Option<Duration>,
     now: Timestamp,
 }
 
-const INSERT: &str = "INSERT INTO message
-     (seq, lane, due, expires, named, accepted, id, event, payload)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+/// A row of `message` that is to be written.
+struct NewRow {
+    seq: u64,
+    lane: LaneId,
+    due: Option<Timestamp>,
+    expires: Option<Timestamp>,
+    is_named: bool,
+    id: Option<Arc<str>>,
+    event: Arc<str>,
+    payload: Bytes,
+}
+
+macro_rules! insert {
+    ($($rows:expr),+) => {
+        concat!(
+            "INSERT INTO message (seq, lane, due, expires, named, accepted, id, event, payload) VALUES ",
+            $($rows),+
+        )
+    };
+}
+macro_rules! row {
+    () => {
+        "(?,?,?,?,?,?,?,?,?)"
+    };
+}
+macro_rules! eight {
+    ($rows:expr) => {
+        concat!(
+            $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",",
+            $rows
+        )
+    };
+}
+
+/// Statements by how many rows they write. Opening the table and its indexes for each row costs
+/// as much as writing it, so that many share one where there are many.
+const INSERTS: [(usize, &str); 3] =
+    [(MANY, insert!(eight!(eight!(row!())))), (8, insert!(eight!(row!()))), (1, insert!(row!()))];
+const MANY: usize = 64;
 
 impl<'a> Taker<'a> {
-    pub(super) fn of(ledger: &'a mut Ledger, bounds: Bounds, now: Timestamp) -> Sql<Self> {
+    /// For `count` drafts at most.
+    pub(super) fn of(
+        ledger: &'a mut Ledger,
+        count: usize,
+        bounds: Bounds,
+        now: Timestamp,
+    ) -> Sql<Self> {
         let connection = &ledger.connection;
+        let fitting = INSERTS.iter().filter(|(rows, _)| *rows <= count);
+        let inserts = fitting
+            .map(|(rows, statement)| Ok((*rows, connection.prepare_cached(statement)?)))
+            .collect::<Sql<Vec<_>>>()?;
         Ok(Self {
             connection,
             books: &mut ledger.books,
             fresh: &mut ledger.fresh,
             recent: &mut ledger.recent,
-            insert: connection.prepare_cached(INSERT)?,
+            inserts,
+            rows: Vec::with_capacity(MANY.min(count)),
             salt: ledger.place.salt,
             expires_after: bounds.expires_after,
             now,
@@ -51,7 +103,19 @@ impl<'a> Taker<'a> {
         let expires = draft.expires_at.or(default);
         let lane = self.books.intern(self.connection, draft.key.clone(), draft.topic.clone())?;
         let seq = self.books.next_seq();
-        self.write(&draft, lane, seq, due, expires)?;
+        self.rows.push(NewRow {
+            seq,
+            lane,
+            due,
+            expires,
+            is_named: draft.expires_at.is_some(),
+            id: draft.id.as_ref().map(|(id, _)| id.clone()),
+            event: draft.event.clone(),
+            payload: draft.payload.clone(),
+        });
+        if self.rows.len() == MANY {
+            self.flush()?;
+        }
         if let Some((id, fingerprint)) = &draft.id {
             if renews {
                 let forgotten = ids::forget(self.connection, id)?;
@@ -75,25 +139,17 @@ impl<'a> Taker<'a> {
         Ok(Receipt { id, duplicate: false })
     }
 
-    fn write(
-        &mut self,
-        draft: &Draft,
-        lane: LaneId,
-        seq: u64,
-        due: Option<Timestamp>,
-        expires: Option<Timestamp>,
-    ) -> Sql<()> {
-        let row = &mut self.insert;
-        row.raw_bind_parameter(1, int(seq))?;
-        row.raw_bind_parameter(2, int(lane.0))?;
-        row.raw_bind_parameter(3, due.map(|at| at.0))?;
-        row.raw_bind_parameter(4, expires.map(|at| at.0))?;
-        row.raw_bind_parameter(5, draft.expires_at.is_some())?;
-        row.raw_bind_parameter(6, self.now.0)?;
-        row.raw_bind_parameter(7, draft.id.as_ref().map(|(id, _)| &**id))?;
-        row.raw_bind_parameter(8, &*draft.event)?;
-        row.raw_bind_parameter(9, &*draft.payload)?;
-        row.raw_execute().map(drop)
+    /// Writes what is left over. To be called at the end.
+    pub(super) fn flush(&mut self) -> Sql<()> {
+        let mut rest = &self.rows[..];
+        for (count, statement) in &mut self.inserts {
+            while let Some((rows, behind)) = rest.split_at_checked(*count) {
+                write(statement, rows, self.now)?;
+                rest = behind;
+            }
+        }
+        self.rows.clear();
+        Ok(())
     }
 
     /// Most messages are settled soon: their row need not be read for that.
@@ -123,4 +179,21 @@ impl<'a> Taker<'a> {
         };
         self.fresh.push(Fresh { previous, record });
     }
+}
+
+/// Writes as many rows as the statement has.
+fn write(statement: &mut CachedStatement<'_>, rows: &[NewRow], now: Timestamp) -> Sql<()> {
+    for (number, row) in rows.iter().enumerate() {
+        let first = number * 9;
+        statement.raw_bind_parameter(first + 1, int(row.seq))?;
+        statement.raw_bind_parameter(first + 2, int(row.lane.0))?;
+        statement.raw_bind_parameter(first + 3, row.due.map(|at| at.0))?;
+        statement.raw_bind_parameter(first + 4, row.expires.map(|at| at.0))?;
+        statement.raw_bind_parameter(first + 5, row.is_named)?;
+        statement.raw_bind_parameter(first + 6, now.0)?;
+        statement.raw_bind_parameter(first + 7, row.id.as_deref())?;
+        statement.raw_bind_parameter(first + 8, &*row.event)?;
+        statement.raw_bind_parameter(first + 9, &*row.payload)?;
+    }
+    statement.raw_execute().map(drop)
 }
