@@ -5,6 +5,7 @@ use crate::channel::{self, Hub};
 use crate::config::{Config, StoreUrl};
 use crate::listener::Listener;
 use crate::{App, http, store, tls};
+use roundsman::Reason;
 use roundsman_delivery::{Node, To};
 use roundsman_store::StoreError;
 use rustls::ServerConfig;
@@ -107,6 +108,15 @@ impl Server {
     #[must_use]
     pub fn app(&self) -> &App {
         &self.app
+    }
+
+    /// Waits until a stage of the engine has ended by itself, which is a fault, and says which
+    /// and why.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost by dropping it; it can be asked again.
+    pub async fn ended(&self) -> (&'static str, Reason) {
+        self.app.node.ended().await
     }
 
     /// Goes by this configuration where it can while it runs: `[auth]`, `trusted_proxies`, and

@@ -21,8 +21,17 @@ pub(super) async fn run(serve: Serve) -> Result<(), Failure> {
         () = signals.stop() => return Ok(()),
     };
     writeln!(stdout(), "roundsman is listening on {}", server.url())?;
-    while signals.next().await == Asked::Reload {
-        reload(&serve, &server);
+    loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => reload(&serve, &server),
+                Asked::Stop => break,
+            },
+            // Nothing is delivered any more: to be started anew is better than to look alive.
+            (stage, reason) = server.ended() => {
+                return Err(Failure::failed(format!("the {stage} stage has ended: {reason}")));
+            }
+        }
     }
     let within = Duration::from_secs(serve.drain_seconds);
     tracing::info!(seconds = serve.drain_seconds, "draining");
