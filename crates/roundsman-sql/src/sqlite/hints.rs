@@ -56,6 +56,15 @@ impl HintSender {
         }
     }
 
+    /// Something may have been committed that was not announced.
+    pub(super) fn walk(&mut self) {
+        self.weigh();
+        // Where there is no room, the last hint is a walk already.
+        if self.sender.try_send(Hint::Walk).is_ok() {
+            self.weights.push_back(0);
+        }
+    }
+
     /// Finds out what was read since.
     fn weigh(&mut self) {
         let waiting = self.sender.max_capacity() - self.sender.capacity();

@@ -11,7 +11,7 @@ use super::expire::Sweeps;
 use super::message::Kept;
 use super::{open, recover};
 use roundsman_store::{Clock, Fresh, IdSalt, StoreError};
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use rustc_hash::FxBuildHasher;
 use std::fmt;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ impl Ledger {
     /// Opens it anew after a failure; `claims` goes on numbering where the last one was.
     pub(super) fn reopen(place: &Place, last_claim: u64) -> Result<Self, StoreError> {
         let sql = |error: rusqlite::Error| store_error(&place.path, &error);
-        let connection = open::writing(&place.path)?;
+        let connection = open::writing(&place.path, OpenFlags::empty())?;
         Self::on(connection, place.clone(), last_claim).map_err(sql)
     }
 

@@ -35,6 +35,7 @@ mod books;
 mod cache;
 mod call;
 mod claim;
+mod create;
 mod error;
 mod expire;
 mod fetch;

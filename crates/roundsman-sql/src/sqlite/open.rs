@@ -3,6 +3,7 @@
 //! The settings are asked for and then read back: SQLite answers a setting that it cannot make
 //! with the old value, not with an error, and a promise must not rest on a wish.
 
+use super::create;
 use super::error::{Sql, store_error};
 use super::row::number;
 use super::schema::{self, APPLICATION, VERSION};
@@ -19,6 +20,9 @@ pub(super) const OLDEST_SQLITE: i32 = 3_051_003;
 /// Pages of WAL (4 KiB each) after which a commit moves them into the database. Large, because the
 /// move costs two syncs and a page that changed a hundred times is moved once.
 const CHECKPOINT_PAGES: i32 = 4000;
+
+/// What a WAL that one huge commit has grown is cut back to.
+const WAL_BYTES: i64 = 64 << 20;
 
 /// What the head of a database file says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,23 +102,20 @@ pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
             rusqlite::version()
         )));
     }
-    let from = match read_head(path)? {
-        Head::Store(version) => version,
-        Head::Nothing => 0,
-    };
+    if read_head(path)? == Head::Nothing {
+        return create::create(path);
+    }
     let sql = |error: rusqlite::Error| store_error(path, &error);
-    let mut connection = writing(path)?;
-    schema::migrate(&mut connection, from).map_err(sql)?;
+    let mut connection = writing(path, OpenFlags::empty())?;
+    schema::migrate(&mut connection).map_err(sql)?;
     // Into the file itself, where its head can be read.
     checkpoint(&connection).map_err(sql)
 }
 
-/// A connection that writes.
-pub(super) fn writing(path: &Path) -> Result<Connection, StoreError> {
+/// A connection that writes; without more flags, to a file that is there.
+pub(super) fn writing(path: &Path, more: OpenFlags) -> Result<Connection, StoreError> {
     let sql = |error: rusqlite::Error| store_error(path, &error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let connection = Connection::open_with_flags(path, flags).map_err(sql)?;
     set_up(&connection, 16 * 1024).map_err(sql)?;
     let mode = connection
@@ -122,6 +123,7 @@ pub(super) fn writing(path: &Path) -> Result<Connection, StoreError> {
         .map_err(sql)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(sql)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES).map_err(sql)?;
     let synchronous = connection
         .pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))
         .map_err(sql)?;

@@ -142,8 +142,10 @@ CREATE TABLE claim (
 INSERT INTO state VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
 ";
 
-/// Brings a file of version `from` (0: an empty one) to [`VERSION`], in one transaction.
-pub(super) fn migrate(connection: &mut Connection, from: i32) -> Sql<()> {
+/// Brings a file of any older version, or an empty one, to [`VERSION`] in one transaction.
+pub(super) fn migrate(connection: &mut Connection) -> Sql<()> {
+    // As the connection has it, not as the head of the file does: the log may know more.
+    let from = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))?;
     let done = usize::try_from(from).unwrap_or(STEPS.len());
     if done >= STEPS.len() {
         return Ok(());

@@ -75,7 +75,7 @@ impl SqliteStore {
         let lock = Lock::take(&path)?;
         open::prepare(&path)?;
         let sql = |error: rusqlite::Error| store_error(&path, &error);
-        let connection = open::writing(&path)?;
+        let connection = open::writing(&path, rusqlite::OpenFlags::empty())?;
         let (salt, epoch) = open::begin(&connection).map_err(sql)?;
         let place = Place { path: path.clone(), clock, salt };
         let ledger = recovered(connection, &place).map_err(sql)?;

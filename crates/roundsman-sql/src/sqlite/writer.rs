@@ -48,11 +48,20 @@ impl Writer {
 
     /// Performs a group and answers each of its calls.
     fn perform(&mut self, mut group: Vec<Write>, last_claim: &mut u64) -> Result<(), StoreError> {
+        if self.ledger.is_none() {
+            match Ledger::reopen(&self.place, *last_claim) {
+                Ok(ledger) => self.ledger = Some(ledger),
+                Err(error) => {
+                    group.into_iter().for_each(|call| call.answer(Err(error.clone())));
+                    return Err(error);
+                }
+            }
+            // A commit that failed may have been one all the same.
+            self.hints.walk();
+        }
         let fate = match &mut self.ledger {
             Some(ledger) => commit(ledger, &mut group, last_claim, &mut self.hints),
-            ledger => Ledger::reopen(&self.place, *last_claim).and_then(|opened| {
-                commit(ledger.insert(opened), &mut group, last_claim, &mut self.hints)
-            }),
+            None => Err(StoreError::Closed),
         };
         for call in group {
             call.answer(fate.clone());

@@ -17,11 +17,12 @@ fn main() {
     if let Ok(role) = std::env::var(child::ROLE) {
         return child::run(&role);
     }
-    let tests: [(&str, fn()); 5] = [
+    let tests: [(&str, fn()); 6] = [
         ("a_second_process_is_refused", lock::a_second_process_is_refused),
         ("every_answer_comes_after_its_sync", sync::every_answer_comes_after_its_sync),
         ("a_full_disk_keeps_nothing_unanswered", full_disk::a_full_disk_keeps_nothing_unanswered),
         ("what_was_answered_survives_kills", recover::what_was_answered_survives_kills),
+        ("a_kill_while_the_file_is_made", recover::a_kill_while_the_file_is_made),
         ("a_torn_tail_takes_no_earlier_commit", torn::a_torn_tail_takes_no_earlier_commit),
     ];
     let wanted: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

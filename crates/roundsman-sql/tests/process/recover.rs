@@ -28,6 +28,43 @@ pub(crate) fn what_was_answered_survives_kills() {
     assert!(ledger.accepted.len() > KILLS, "hardly anything was accepted");
 }
 
+/// Whoever is killed while the file is made leaves nothing that the next one stumbles over.
+pub(crate) fn a_kill_while_the_file_is_made() {
+    let (mut before, mut after) = (0, 0);
+    let span = time_to_open();
+    for kill in 0..KILLS {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("roundsman.db");
+        let mut victim = child::command("hold", &file).spawn().unwrap();
+        std::thread::sleep(span.mul_f64(rand::random_range(0.3..1.3)));
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        if file.exists() {
+            after += 1;
+        } else {
+            before += 1;
+        }
+        child::block_on(async {
+            let store = child::open(&file);
+            assert_eq!(store.counts().await.unwrap().backlog, 0, "kill {kill}");
+            store.close().await.unwrap();
+        });
+        consistent(&rusqlite::Connection::open(&file).unwrap());
+    }
+    println!("killed {before} times before the file was there, {after} times after");
+}
+
+fn time_to_open() -> Duration {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = std::time::Instant::now();
+    let mut child = child::command("hold", &folder.path().join("roundsman.db")).spawn().unwrap();
+    assert_eq!(child::lines(&mut child).next().as_deref(), Some("open"));
+    let took = begun.elapsed();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    took
+}
+
 /// What the child said, kept outside of it.
 #[derive(Default)]
 struct Ledger {
