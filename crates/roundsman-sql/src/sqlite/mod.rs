@@ -36,6 +36,7 @@ mod cache;
 mod call;
 mod claim;
 mod create;
+mod disk;
 mod error;
 mod expire;
 mod fetch;

@@ -1,8 +1,10 @@
 //! What *accepted* means on this file as it is set, and a look at a file without opening it.
 
+use super::disk::Disk;
 use super::error::Sql;
 use super::ledger::Ledger;
 use roundsman_store::{Guarantee, StoreError};
+use std::path::Path;
 
 /// Asks the connection that writes, not the code that set it up.
 pub(super) fn probe(ledger: &mut Ledger, (): ()) -> Sql<Result<Guarantee, StoreError>> {
@@ -16,19 +18,38 @@ pub(super) fn probe(ledger: &mut Ledger, (): ()) -> Sql<Result<Guarantee, StoreE
             ledger.place.path.display()
         ))));
     }
-    Ok(Ok(guarantee()))
+    Ok(Ok(guarantee(&ledger.place.path)))
 }
 
-/// What this kind of store promises; it is set so or does not open.
-pub(super) fn guarantee() -> Guarantee {
+/// What a store in this file promises; it is set so or does not open.
+pub(super) fn guarantee(path: &Path) -> Guarantee {
+    let disk = Disk::under(path);
+    let end = match &disk {
+        Disk::Local => {
+            "it is kept when this process or the machine dies, as far as the disk keeps what it \
+             says it has written."
+                .to_owned()
+        }
+        Disk::Memory => {
+            "it is kept when this process dies, and lost when the machine does, since the file is \
+             on a disk in memory (tmpfs)."
+                .to_owned()
+        }
+        Disk::Network(kind) => format!(
+            "it is kept as far as the other machine keeps it, since the file is on a network disk \
+             ({kind}), where neither locks nor WAL files can be relied on."
+        ),
+    };
     Guarantee {
         store: format!("SQLite {}", rusqlite::version()),
         survives_process: true,
-        survives_machine: true,
-        sentence: "An accepted message is committed and synced to the disk (WAL, \
-                   synchronous=FULL): it is kept when this process or the machine dies, as far \
-                   as the disk keeps what it says it has written."
-            .to_owned(),
-        weaker: Vec::new(),
+        survives_machine: disk == Disk::Local,
+        sentence: format!(
+            "An accepted message is committed and synced to the disk (WAL, synchronous=FULL): {end}"
+        ),
+        weaker: match disk {
+            Disk::Network(_) => vec!["sqlite-network-disk".to_owned()],
+            Disk::Local | Disk::Memory => Vec::new(),
+        },
     }
 }

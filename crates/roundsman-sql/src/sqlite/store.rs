@@ -112,11 +112,12 @@ impl SqliteStore {
     /// # Errors
     /// It cannot be read, is of a newer version, or is no store at all.
     pub fn inspect_file(path: impl AsRef<Path>) -> Result<(Guarantee, Option<i32>), StoreError> {
-        let version = match open::read_head(&open::resolve(path.as_ref())?)? {
+        let path = open::resolve(path.as_ref())?;
+        let version = match open::read_head(&path)? {
             Head::Nothing => None,
             Head::Store(version) => Some(version),
         };
-        Ok((probe::guarantee(), version))
+        Ok((probe::guarantee(&path), version))
     }
 
     fn write<A, T, E>(&self, asked: A, perform: Perform<Ledger, A, T, E>) -> Answer<'_, T, E>

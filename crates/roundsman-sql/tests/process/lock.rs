@@ -25,7 +25,7 @@ pub(crate) fn a_second_process_is_refused() {
         assert!(words.contains("stop the other one"), "{words}");
     }
     let (guarantee, version) = SqliteStore::inspect_file(&file).unwrap();
-    assert!(guarantee.survives_machine && version.is_some(), "a look needs no lock");
+    assert!(guarantee.survives_process && version.is_some(), "a look needs no lock");
 
     holder.kill().unwrap();
     holder.wait().unwrap();
