@@ -127,11 +127,12 @@ async fn rule_2_what_is_unacknowledged_costs_others_nothing() {
     world.nothing().await;
     world.send("other", 0..20).await;
     assert_eq!(world.numbers(20).await, (0..20).collect::<Vec<_>>());
-    world.until("only the unacknowledged are out", async |world| {
-        let snapshot = world.node.snapshot().await.unwrap();
-        (snapshot.unacknowledged, snapshot.in_flight) == (3, 0)
-    })
-    .await;
+    world
+        .until("only the unacknowledged are out", async |world| {
+            let snapshot = world.node.snapshot().await.unwrap();
+            (snapshot.unacknowledged, snapshot.in_flight) == (3, 0)
+        })
+        .await;
 }
 
 #[tokio::test]
