@@ -24,14 +24,23 @@ impl<B: Behaviour> Machine<B> {
                 self.inbound.queue.push_back(Queued::Parted { subscription, how });
             }
             Mail::Ask { subscription, n } => self.outbound.ask(subscription, n),
-            Mail::Join(joined) => return self.join(*joined).await,
-            Mail::Leave { subscription, how } => return self.left(subscription, how).await,
+            Mail::Join(joined) => {
+                self.join(*joined).await?;
+                self.count();
+            }
+            Mail::Leave { subscription, how } => {
+                self.left(subscription, how).await?;
+                self.count();
+            }
             Mail::Mode(mode) => return self.set_mode(mode).await,
             Mail::Stop(reason) => return Err(reason),
             Mail::Drain => self.drain(Reason::Normal),
             // One that is done asks for nothing and is told nothing more.
             _ if matches!(self.phase, Phase::Finishing(_)) => {}
-            Mail::Subscribe(wanted) => return self.subscribe(*wanted).await,
+            Mail::Subscribe(wanted) => {
+                self.subscribe(*wanted).await?;
+                self.count();
+            }
             Mail::AskFor { subscription, n } => self.inbound.ask(subscription, n),
             Mail::Cancel { subscription, reason } => {
                 self.inbound.leave(subscription, Parting::Cancelled(reason));

@@ -294,7 +294,7 @@ impl<B: Behaviour> Machine<B> {
         }
     }
 
-    fn count(&self) {
+    pub(crate) fn count(&self) {
         let counters = &self.cell.shared.counters;
         if B::EMITS {
             counters.demand.store(self.outbound.wanted(), Relaxed);

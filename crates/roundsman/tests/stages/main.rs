@@ -9,6 +9,7 @@ mod hooks;
 mod hop;
 mod middle;
 mod order;
+mod pipelines;
 mod play;
 mod spreading;
 mod streaming;
