@@ -40,6 +40,19 @@ fn an_excess_is_handled_and_not_counted() {
     assert!(ledger.outstanding() <= 4);
 }
 
+#[test]
+fn bounds_change_while_demand_is_outstanding() {
+    let mut ledger = Ledger::new(10, 5);
+    assert_eq!((ledger.resize(20, 15), ledger.outstanding()), (10, 20));
+    assert_eq!((ledger.resize(4, 2), ledger.outstanding()), (0, 20));
+    assert_eq!(
+        slices(&mut ledger, 17),
+        [(2, 0); 8].into_iter().chain([(1, 0)]).collect::<Vec<_>>()
+    );
+    assert_eq!((slices(&mut ledger, 1), ledger.outstanding()), (vec![(1, 2)], 4));
+    assert_eq!(ledger.resize(5, 4), 1);
+}
+
 proptest! {
     /// What is outstanding is always above `min` and at most `max`, and equals what was asked
     /// less what came, as long as no more comes than was asked.

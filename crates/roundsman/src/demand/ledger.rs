@@ -58,6 +58,20 @@ impl Ledger {
         events.saturating_sub(self.outstanding)
     }
 
+    /// Changes the bounds and returns what to ask for at once.
+    ///
+    /// With a higher `max` that is what is missing to it. With a lower one nothing is, and nothing
+    /// will be until what is outstanding has fallen to the new `min`.
+    pub fn resize(&mut self, max: usize, min: usize) -> usize {
+        debug_assert!(min < max);
+        let grows = max > self.max;
+        (self.max, self.min) = (max, min);
+        let missing = max.saturating_sub(self.outstanding);
+        let ask = if grows || self.outstanding <= min { missing } else { 0 };
+        self.outstanding += ask;
+        ask
+    }
+
     /// Cuts a message of `events` events.
     ///
     /// Events in excess of what was asked for are still in a slice; they only do not count.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     Counts, Reason, Subscribe, SubscribeError, SubscriptionId,
     dispatch::{Partition, Place},
-    stage::port::{Downstream, Told, Upstream},
+    stage::port::{Downstream, Told, Tuning, Upstream},
 };
 
 /// A running stage: told things, stopped, watched. Clones are the same stage.
@@ -176,6 +176,37 @@ impl<E: Send + 'static> Inlet<E> {
     /// Ends a subscription; events already on their way are still handled.
     pub fn cancel(&self, subscription: SubscriptionId, reason: Reason) {
         self.port.cancel(subscription, reason);
+    }
+
+    /// Asks for nothing more on a subscription until it is resumed.
+    ///
+    /// What was asked for already may still come, and is handled. A producer with other
+    /// consumers goes on for them, unless its dispatcher waits for all.
+    pub fn pause(&self, subscription: SubscriptionId) {
+        self.port.tune(subscription, Tuning::Pause);
+    }
+
+    /// Asks for what would have been asked for since the subscription was paused, and goes on.
+    pub fn resume(&self, subscription: SubscriptionId) {
+        self.port.tune(subscription, Tuning::Resume);
+    }
+
+    /// Changes the `max_demand` and `min_demand` of an automatic subscription while it lives.
+    ///
+    /// More is asked for at once; less takes effect as what is under way comes in. On a manual
+    /// subscription it does nothing: who asks there decides for how much.
+    ///
+    /// # Errors
+    /// The bounds contradict each other; they stay as they were.
+    pub fn set_demand(
+        &self,
+        subscription: SubscriptionId,
+        max: usize,
+        min: usize,
+    ) -> Result<(), SubscribeError> {
+        Subscribe::default().max_demand(max).min_demand(min).check()?;
+        self.port.tune(subscription, Tuning::Demand { max, min });
+        Ok(())
     }
 
     /// Asks for `n` more events on a manual subscription.

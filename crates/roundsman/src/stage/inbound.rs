@@ -7,7 +7,10 @@ use rustc_hash::FxHashMap;
 use crate::{
     Cancel, Outlet, Parting, Reason, Subscribe, SubscriptionId,
     demand::Ledger,
-    stage::{outbound::Subscriber, port::Downstream},
+    stage::{
+        outbound::Subscriber,
+        port::{Downstream, Tuning},
+    },
 };
 
 /// A subscription as its consumer knows it.
@@ -18,6 +21,8 @@ pub(crate) struct Subscription<In> {
     /// None in manual mode.
     pub(crate) ledger: Option<Ledger>,
     pub(crate) on_cancel: Cancel,
+    /// What would have been asked for, while the subscription is paused.
+    pub(crate) withheld: Option<usize>,
 }
 
 /// What waits for the handler, in the order it came.
@@ -59,7 +64,7 @@ impl<In, Info> Inbound<In, Info> {
             return false;
         };
         let on_cancel = terms.on_cancel();
-        let known = Subscription { producer, theirs, ledger: None, on_cancel };
+        let known = Subscription { producer, theirs, ledger: None, on_cancel, withheld: None };
         self.subscriptions.insert(subscription, known);
         true
     }
@@ -105,12 +110,30 @@ impl<In, Info> Inbound<In, Info> {
         Portion { events: mem::replace(message, rest), from, ask }
     }
 
-    pub(crate) fn ask(&self, subscription: SubscriptionId, n: usize) {
+    pub(crate) fn ask(&mut self, subscription: SubscriptionId, n: usize) {
         if n > 0
-            && let Some(known) = self.subscriptions.get(&subscription)
+            && let Some(known) = self.subscriptions.get_mut(&subscription)
         {
-            known.producer.port.ask(known.theirs, n);
+            match &mut known.withheld {
+                Some(withheld) => *withheld += n,
+                None => known.producer.port.ask(known.theirs, n),
+            }
         }
+    }
+
+    pub(crate) fn tune(&mut self, subscription: SubscriptionId, how: &Tuning) {
+        let Some(known) = self.subscriptions.get_mut(&subscription) else { return };
+        let ask = match how {
+            Tuning::Pause => {
+                known.withheld.get_or_insert_default();
+                0
+            }
+            Tuning::Resume => known.withheld.take().unwrap_or(0),
+            Tuning::Demand { max, min } => {
+                known.ledger.as_mut().map_or(0, |ledger| ledger.resize(*max, *min))
+            }
+        };
+        self.ask(subscription, ask);
     }
 
     pub(crate) fn leave(&self, subscription: SubscriptionId, how: Parting) {

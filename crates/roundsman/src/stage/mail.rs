@@ -45,6 +45,7 @@ impl<B: Behaviour> Machine<B> {
             Mail::Cancel { subscription, reason } => {
                 self.inbound.leave(subscription, Parting::Cancelled(reason));
             }
+            Mail::Tune { subscription, how } => self.inbound.tune(subscription, &how),
             Mail::Info(info) => return call!(self, info(info)),
             Mail::InfoInOrder(info) if self.inbound.queue.is_empty() => self.mark(info),
             Mail::InfoInOrder(info) => self.inbound.queue.push_back(Queued::Info(info)),

@@ -25,6 +25,7 @@ pub(crate) enum Mail<In, Out, Info> {
     Subscribe(Box<Wanted<In>>),
     AskFor { subscription: SubscriptionId, n: usize },
     Cancel { subscription: SubscriptionId, reason: Reason },
+    Tune { subscription: SubscriptionId, how: Tuning },
     Join(Box<Joined<Out>>),
     Ask { subscription: SubscriptionId, n: usize },
     Leave { subscription: SubscriptionId, how: Parting },
@@ -33,6 +34,13 @@ pub(crate) enum Mail<In, Out, Info> {
     Mode(DemandMode),
     Drain,
     Stop(Reason),
+}
+
+/// A change to a subscription while it lives.
+pub(crate) enum Tuning {
+    Pause,
+    Resume,
+    Demand { max: usize, min: usize },
 }
 
 /// A subscription that is to be made. Boxed in the mail, which is moved about for every batch.
@@ -64,6 +72,7 @@ pub(crate) trait Downstream<In>: Send + Sync {
     ) -> Option<SubscriptionId>;
     fn ask_for(&self, subscription: SubscriptionId, n: usize);
     fn cancel(&self, subscription: SubscriptionId, reason: Reason);
+    fn tune(&self, subscription: SubscriptionId, how: Tuning);
     fn stage(&self) -> StageId;
 }
 
@@ -151,6 +160,10 @@ impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Downstream<I
 
     fn cancel(&self, subscription: SubscriptionId, reason: Reason) {
         self.post(Mail::Cancel { subscription, reason });
+    }
+
+    fn tune(&self, subscription: SubscriptionId, how: Tuning) {
+        self.post(Mail::Tune { subscription, how });
     }
 
     fn stage(&self) -> StageId {

@@ -5,7 +5,7 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 use futures_util::FutureExt;
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::{Reason, StageRef, SubscriptionId};
+use crate::{Reason, StageRef, Subscribe, SubscriptionId};
 
 /// Names a task at its supervisor; never used twice there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,6 +16,7 @@ pub(super) enum Told<E> {
     Ended(ChildId, Result<(), Reason>),
     Start(E, oneshot::Sender<ChildId>),
     Terminate(ChildId, oneshot::Sender<bool>),
+    Resize(SubscriptionId, Subscribe),
     List(oneshot::Sender<Vec<ChildId>>),
 }
 

@@ -8,7 +8,7 @@ use super::{
     child::{ChildId, Told},
     tasks::{Restart, Tasks},
 };
-use crate::{Counts, Inlet, Reason, StageRef};
+use crate::{Counts, Inlet, Reason, StageRef, Subscribe, SubscribeError, SubscriptionId};
 
 /// What a supervisor that ends does with the tasks that still run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,6 +119,27 @@ impl<E: Send + 'static> SupervisorStage<E> {
     /// Aborts a task. False if there is none of that name.
     pub async fn terminate(&self, child: ChildId) -> bool {
         self.ask(|reply| Told::Terminate(child, reply)).await.unwrap_or(false)
+    }
+
+    /// Changes how many tasks of a subscription run at once, and how many places have to be free
+    /// before more is asked for.
+    ///
+    /// More take effect at once; with fewer, tasks that run go on, and nothing is asked for until
+    /// enough of them have ended.
+    ///
+    /// # Errors
+    /// The bounds contradict each other; they stay as they were.
+    pub fn resize(
+        &self,
+        subscription: SubscriptionId,
+        max: usize,
+        min: usize,
+    ) -> Result<(), SubscribeError> {
+        let terms = Subscribe::default().max_demand(max).min_demand(min);
+        terms.check()?;
+        self.stage
+            .info(Told::Resize(subscription, terms))
+            .map_err(|_| SubscribeError::ConsumerEnded)
     }
 
     /// The tasks that run, in no order.

@@ -20,6 +20,25 @@ pub(super) struct Restart<E> {
     pub(super) within: Duration,
 }
 
+/// Where the events of one subscription run.
+struct Places {
+    terms: Subscribe,
+    /// Free and not asked for; below zero while more tasks run than there are places left.
+    free: isize,
+}
+
+impl Places {
+    /// What to ask for, once enough are free.
+    fn take_free(&mut self) -> usize {
+        let free = usize::try_from(self.free).unwrap_or(0);
+        if free < self.terms.min() {
+            return 0;
+        }
+        self.free = self.free.min(0);
+        free
+    }
+}
+
 pub(super) struct Tasks<E, F> {
     work: Arc<F>,
     restart: Option<Restart<E>>,
@@ -27,8 +46,7 @@ pub(super) struct Tasks<E, F> {
     me: Option<StageRef<Told<E>>>,
     children: FxHashMap<ChildId, Child<E>>,
     next: u64,
-    /// For each subscription, its `min_demand` and how many places are free and not asked for.
-    free: FxHashMap<SubscriptionId, (usize, usize)>,
+    places: FxHashMap<SubscriptionId, Places>,
     restarts: VecDeque<Instant>,
     draining: bool,
 }
@@ -47,7 +65,7 @@ where
             me: None,
             children: FxHashMap::default(),
             next: 0,
-            free: FxHashMap::default(),
+            places: FxHashMap::default(),
             restarts: VecDeque::new(),
             draining: false,
         }
@@ -112,12 +130,19 @@ where
 
     fn give_back(&mut self, from: Option<SubscriptionId>, out: &mut Asker<'_>) {
         if let Some(from) = from
-            && let Some((min, free)) = self.free.get_mut(&from)
+            && let Some(places) = self.places.get_mut(&from)
         {
-            *free += 1;
-            if *free >= *min {
-                out.ask(from, std::mem::take(free));
-            }
+            places.free += 1;
+            out.ask(from, places.take_free());
+        }
+    }
+
+    /// Changes how many tasks of a subscription may run at once.
+    fn resize(&mut self, subscription: SubscriptionId, terms: Subscribe, out: &mut Asker<'_>) {
+        if let Some(places) = self.places.get_mut(&subscription) {
+            places.free += terms.max().cast_signed() - places.terms.max().cast_signed();
+            places.terms = terms;
+            out.ask(subscription, places.take_free());
         }
     }
 
@@ -146,7 +171,7 @@ where
         terms: &Subscribe,
         out: &mut Asker<'_>,
     ) -> Result<Mode, Reason> {
-        self.free.insert(subscription, (terms.min(), 0));
+        self.places.insert(subscription, Places { terms: *terms, free: 0 });
         out.ask(subscription, terms.max());
         Ok(Mode::Manual)
     }
@@ -179,6 +204,7 @@ where
                     child.task.abort();
                 }
             }
+            Told::Resize(subscription, terms) => self.resize(subscription, terms, out),
             Told::List(reply) => {
                 let _ = reply.send(self.children.keys().copied().collect());
             }
@@ -192,7 +218,7 @@ where
         _: Parting,
         _: &mut Asker<'_>,
     ) -> Result<(), Reason> {
-        self.free.remove(&subscription);
+        self.places.remove(&subscription);
         Ok(())
     }
 

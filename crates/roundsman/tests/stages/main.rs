@@ -14,4 +14,5 @@ mod play;
 mod spreading;
 mod streaming;
 mod supervision;
+mod tuning;
 mod warnings;

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use roundsman::{
-    Cancel, Reason,
+    Cancel, Reason, SubscriptionId,
     stage::ProducerStage,
     supervisor::{Shutdown, SupervisorStage},
     testing::{Saw, Step},
@@ -24,6 +24,7 @@ struct Gate {
     permits: Arc<Semaphore>,
     producer: ProducerStage<u64, Step<u64>>,
     saw: Saw<u64>,
+    subscription: SubscriptionId,
 }
 
 impl Gate {
@@ -39,8 +40,8 @@ impl Gate {
         })
         .spawn();
         let (producer, saw) = script();
-        tasks.inlet.subscribe(&producer.outlet, demand(max, min)).unwrap();
-        Self { tasks, permits, producer, saw }
+        let subscription = tasks.inlet.subscribe(&producer.outlet, demand(max, min)).unwrap();
+        Self { tasks, permits, producer, saw, subscription }
     }
 
     /// Lets `n` tasks end, and waits until the supervisor knows.
@@ -242,4 +243,24 @@ async fn a_finite_source_is_worked_off() {
     tasks.inlet.subscribe(&numbers.outlet, demand(10, 8)).unwrap();
     assert_eq!(tasks.ended().await, Reason::Normal);
     assert_eq!(done.load(SeqCst), 500_500);
+}
+
+/// More places are asked for at once; fewer take effect as tasks end.
+#[tokio::test]
+async fn the_number_at_once_changes_while_tasks_run() {
+    let mut gate = Gate::new(2, 0);
+    let subscription = gate.subscription;
+    assert!(gate.tasks.resize(subscription, 0, 0).is_err());
+    assert_eq!(gate.saw.demand().await, 2);
+    gate.producer.stage.emit(0..2);
+    gate.tasks.resize(subscription, 5, 0).unwrap();
+    assert_eq!(gate.saw.demand().await, 3);
+    gate.producer.stage.emit(2..5);
+    gate.producer.stage.sync().await;
+    assert_eq!(gate.tasks.children().await.len(), 5);
+    gate.tasks.resize(subscription, 2, 0).unwrap();
+    gate.let_end(3).await;
+    assert_eq!(gate.saw.so_far(), []);
+    gate.let_end(1).await;
+    assert_eq!(gate.saw.demand().await, 1);
 }
