@@ -81,7 +81,25 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Where to go on
+//!
+//! | to | see |
+//! | --- | --- |
+//! | know how a stage lives and ends, and how a pipeline drains | [`stage`] |
+//! | choose how much is under way, pause it, or change it | [`Subscribe`], [`Inlet`] |
+//! | give events to all, by partition, or by a rule of one's own | [`dispatch`] |
+//! | run a task an event, so many at once | [`supervisor`](mod@supervisor) |
+//! | gather events by count, weight, time and key | [`batch`] |
+//! | begin with an iterator or a stream, and end in one | [`streams`] |
+//! | let many keys take turns | [`fair`] |
+//! | test a stage by playing the other side | [`testing`] |
+//!
+//! Nothing here does I/O, and nothing is global: stages are values that hold each other by
+//! [`Inlet`] and [`Outlet`]. Events in a stage that fails are lost with it; who needs more keeps
+//! them elsewhere until they are settled.
 
+pub mod batch;
 pub mod demand;
 pub mod dispatch;
 pub mod fair;
