@@ -7,9 +7,9 @@ use crate::metrics::Metrics;
 use crate::rule::{Offline, Order, Rule, Rules, To};
 use crate::settle::Closing;
 use crate::{Dispatch, Retry};
+use roundsman::RoundRobin;
 use roundsman_store::{Fresh, Lane, LaneId, Timestamp};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -53,7 +53,7 @@ pub(crate) struct Wants {
 pub(crate) struct Lanes {
     pub(super) limits: Limits,
     pub(super) lanes: FxHashMap<LaneId, Resident>,
-    pub(super) ring: VecDeque<LaneId>,
+    pub(super) ring: RoundRobin<LaneId>,
     pub(super) keys: Keys,
     pub(super) audience: Audience,
     pub(super) wants: Wants,
@@ -77,7 +77,7 @@ impl Lanes {
             keys: Keys::new(limits.dispatch.per_key),
             limits,
             lanes: FxHashMap::default(),
-            ring: VecDeque::new(),
+            ring: RoundRobin::new(),
             audience: Audience::default(),
             wants: Wants::default(),
             metrics,
@@ -297,7 +297,7 @@ impl Lanes {
         let waits = lane.parked || lane.fenced || lane.back_to.is_some();
         if !lane.queue.is_empty() && !lane.listed && !waits {
             lane.listed = true;
-            self.ring.push_back(id);
+            self.ring.push(id);
         }
         if lane.more
             && !lane.fetching
@@ -328,6 +328,7 @@ impl Lanes {
         self.keys.close(&lane.levels);
         self.acking.remove(&id);
         self.wants.fetch.remove(&id);
+        self.ring.remove(&id);
         if self.alone == Some(id) {
             self.alone = None;
         }

@@ -51,7 +51,7 @@ impl Lanes {
         }
         let mut rounds = self.ring.len();
         while picked.messages.len() < demand && rounds > 0 && !picked.alone && !picked.is_full {
-            let Some(id) = self.ring.pop_front() else { break };
+            let Some(id) = self.ring.pop() else { break };
             rounds -= 1;
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             lane.listed = false;
