@@ -104,8 +104,12 @@ impl Session {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         loop {
-            if let Some(close) = self.talk.seat.outbox.poll_order(context) {
-                return Poll::Ready(End::ByUs(close));
+            let order = self.talk.seat.outbox.poll_order(context);
+            match order {
+                // An acknowledgement that is settled is answered before the server goes.
+                Some(Close::Drain) if self.talk.owes() => {}
+                Some(close) => return Poll::Ready(End::ByUs(close)),
+                None => {}
             }
             let more = match self.read(context) {
                 Ok(more) => more,
@@ -117,7 +121,8 @@ impl Session {
             if let Some(close) = self.overdue(context) {
                 return Poll::Ready(End::ByUs(close));
             }
-            if !more || !self.talk.has_time() {
+            let is_answered = order.is_some() && !self.talk.owes();
+            if !is_answered && (!more || !self.talk.has_time()) {
                 return Poll::Pending;
             }
         }

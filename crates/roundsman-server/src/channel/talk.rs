@@ -37,6 +37,11 @@ impl Talk {
         self.owed < MOST_OWED
     }
 
+    /// Whether answers are still to come.
+    pub(super) fn owes(&self) -> bool {
+        self.owed > 0
+    }
+
     /// A text came in.
     pub(super) fn text(&mut self, text: &str) -> Result<(), NoFrame> {
         let frame = Frame::decode(text)?;
