@@ -26,5 +26,6 @@ pub use error::IntakeError;
 pub use metrics::{Histogram, Metrics, Snapshot, StageSnapshot};
 pub use node::{Dispatch, DrainReport, Node, NodeBuilder, Settings};
 pub use retry::{Retry, Verdict};
-pub use rule::{Ack, Offline, Order, Pattern, Rule, Rules, To};
+pub use roundsman_store::Pattern;
+pub use rule::{Ack, Offline, Order, Rule, Rules, To};
 pub use target::{Acknowledger, Batch, Fate, Message, Slot, Target};

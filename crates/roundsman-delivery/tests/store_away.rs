@@ -4,9 +4,9 @@ mod support;
 
 use roundsman_delivery::IntakeError;
 use roundsman_store::{
-    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Counts, Draft, Fetched, Guarantee,
-    Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Ownership, Promoted, Receipt, Release,
-    Settled, Settlement, Sighting, Store, StoreError,
+    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Counts, DeadPage, Draft, Fetched,
+    Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate, Ownership, Promoted,
+    Receipt, Release, Settled, Settlement, Sighting, Store, StoreError, Sweep, Swept, TakenBack,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -55,6 +55,21 @@ impl Inspect for Flaky {
     }
     fn salt(&self) -> IdSalt {
         self.store.salt()
+    }
+}
+
+impl Operate for Flaky {
+    fn take_back<'a>(&'a self, id: &'a str, place: Option<(LaneId, u64)>) -> Answer<'a, TakenBack> {
+        passes!(self, LANES, self.store.take_back(id, place))
+    }
+    fn dead(&self, sweep: Sweep) -> Answer<'_, DeadPage> {
+        passes!(self, READ, self.store.dead(sweep))
+    }
+    fn replay(&self, sweep: Sweep) -> Answer<'_, Swept> {
+        passes!(self, LANES, self.store.replay(sweep))
+    }
+    fn drop_dead(&self, sweep: Sweep) -> Answer<'_, Swept> {
+        passes!(self, LANES, self.store.drop_dead(sweep))
     }
 }
 

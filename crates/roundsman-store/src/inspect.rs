@@ -1,11 +1,12 @@
 //! Looking into a store: one message, and how many there are.
 
-use crate::{Answer, DeadReason, History, IdSalt, Key, LaneId, Timestamp};
+use crate::{Answer, DeadReason, Failure, History, IdSalt, Key, LaneId, Timestamp};
 use std::sync::Arc;
 
 /// What a store lets one see. Apart from the road of a message, and slower.
 pub trait Inspect: Send + Sync {
-    /// One message by its id, also one that is settled while its id is remembered, or dead.
+    /// One message by its id, also one that is settled while its id is remembered, or dead. One
+    /// that was taken back or dropped from the dead letters is not found.
     fn find<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Sighting>>;
 
     /// How many there are of each kind. Costs the same however many there are.
@@ -83,6 +84,19 @@ pub struct Attempt {
     pub at: Timestamp,
     /// What went wrong.
     pub what: Arc<str>,
+    /// The status that the target answered with, where it did.
+    pub status: Option<u16>,
+    /// What it answered; at most [`Failure::ANSWER`] bytes.
+    pub answer: Option<Arc<str>>,
+}
+
+impl Attempt {
+    /// Attempt `number`, which failed so.
+    #[must_use]
+    pub fn failed(number: u32, failure: Failure) -> Self {
+        let Failure { at, what, status, answer } = failure;
+        Self { number, at, what, status, answer }
+    }
 }
 
 /// The states of the contract.

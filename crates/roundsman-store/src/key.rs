@@ -103,6 +103,22 @@ impl Key {
         self.0.split('/').map(unescape)
     }
 
+    /// Whether this is `other`, or a key below it.
+    ///
+    /// ```
+    /// use roundsman_store::Key;
+    ///
+    /// let (team, user) = (Key::parse("team-7")?, Key::parse("team-7/user-42")?);
+    /// assert!(user.is_within(&team) && team.is_within(&team));
+    /// assert!(!Key::parse("team-70")?.is_within(&team));
+    /// # Ok::<(), roundsman_store::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        let below = self.0.strip_prefix(&*other.0);
+        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    }
+
     /// The widest part, still in its written form; what shards are chosen by.
     #[must_use]
     pub fn widest(&self) -> &str {

@@ -1,6 +1,7 @@
 //! Lanes: a key and a topic together, interned as an integer that begins with its shard.
 
 use crate::{Key, Timestamp};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// How many shards there are; a lane belongs to one, by its key's widest part.
@@ -51,8 +52,33 @@ pub enum Block {
     /// Its head is to be tried again at this moment; [`Store::promote`](crate::Store::promote)
     /// releases it then.
     Until(Timestamp),
-    /// Its endpoint is parked; released when that answers again.
-    Parked,
+    /// Its endpoint is parked; released when that answers again
+    /// ([`Release::Endpoint`](crate::Release::Endpoint)).
+    Parked(Endpoint),
+}
+
+/// What a lane's messages cannot be delivered without: the address they go to, or a lookup.
+///
+/// A number that is the same for the same name on every machine and in every run.
+///
+/// ```
+/// use roundsman_store::Endpoint;
+///
+/// assert_eq!(Endpoint::of("https://example.com/hook"), Endpoint::of("https://example.com/hook"));
+/// assert_ne!(Endpoint::of("https://example.com/hook"), Endpoint::of("https://example.org/hook"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint(pub u64);
+
+impl Endpoint {
+    /// The endpoint of this name: the first 8 bytes of its SHA-256. Strangers choose addresses, and
+    /// two that share a number would be parked together.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let mut first = [0; 8];
+        first.copy_from_slice(&Sha256::digest(name.as_bytes())[..8]);
+        Self(u64::from_le_bytes(first))
+    }
 }
 
 /// The shard of a key: by a hash of its widest part that is the same on every machine.

@@ -15,6 +15,9 @@
 //!                                                            └─ dead · expired · dropped
 //! ```
 //!
+//! A person may interfere ([`Operate`]): take one back that is not in flight, look through the dead
+//! letters, replay or drop them.
+//!
 //! The unit of reading, of order and of waiting is the [`Lane`]: a key and a topic together. A
 //! lane that has to wait (nobody there, a retrying head) is *blocked* as a whole: one small row,
 //! never a write for each message, and no walk visits it.
@@ -31,7 +34,9 @@ mod inspect;
 mod key;
 mod lane;
 mod memory;
+mod operate;
 mod outcome;
+mod pattern;
 mod record;
 mod store;
 
@@ -41,9 +46,11 @@ pub use guarantee::Guarantee;
 pub use id::{IdSalt, MessageId};
 pub use inspect::{Attempt, Counts, Inspect, KeyCounts, Sighting, State};
 pub use key::{Key, KeyError};
-pub use lane::{Block, Lane, LaneId, SHARDS, shard_of};
+pub use lane::{Block, Endpoint, Lane, LaneId, SHARDS, shard_of};
 pub use memory::MemoryStore;
+pub use operate::{DeadFilter, DeadLetter, DeadPage, Operate, Sweep, Swept, TakenBack};
 pub use outcome::{ClaimId, DeadReason, Failure, Outcome, Place, Settled, Settlement, Which};
+pub use pattern::Pattern;
 pub use record::{Bounds, Draft, Fingerprint, History, Receipt, Record};
 pub use store::{
     Answer, Ask, Claim, Claimed, Fetched, Fresh, Hint, Hints, Ownership, Promoted, Release, Store,

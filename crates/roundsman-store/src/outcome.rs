@@ -1,6 +1,7 @@
 //! Outcomes: what became of one attempt, and the store's answer to each.
 
 use crate::{LaneId, Timestamp};
+use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
 
@@ -59,6 +60,9 @@ pub enum Outcome {
         place: Place,
         /// What went wrong.
         failure: Failure,
+        /// What lookups made of the payload: kept in its place from now on, so that every further
+        /// attempt sends the same bytes.
+        payload: Option<Bytes>,
     },
     /// Given up on: kept among the dead letters.
     Dead {
@@ -90,6 +94,40 @@ pub struct Failure {
     pub at: Timestamp,
     /// In words, for the person who looks the message up.
     pub what: Arc<str>,
+    /// The status that the target answered with, where it did.
+    pub status: Option<u16>,
+    /// What it answered, the first [`Failure::ANSWER`] bytes of it.
+    pub answer: Option<Arc<str>>,
+}
+
+impl Failure {
+    /// At most so many bytes of an answer are kept, and of the words for what went wrong.
+    pub const ANSWER: usize = 1024;
+
+    /// A failure in words, without an answer.
+    #[must_use]
+    pub fn new(at: Timestamp, what: impl Into<Arc<str>>) -> Self {
+        Self { at, what: what.into(), status: None, answer: None }
+    }
+
+    /// The same with what the target answered: cut to [`Failure::ANSWER`] bytes, and whatever is
+    /// no UTF-8 in it replaced.
+    ///
+    /// ```
+    /// use roundsman_store::{Failure, Timestamp};
+    ///
+    /// let failure = Failure::new(Timestamp(0), "it answered 500").answered(500, b"out of order");
+    /// assert_eq!((failure.status, failure.answer.as_deref()), (Some(500), Some("out of order")));
+    /// ```
+    #[must_use]
+    pub fn answered(self, status: u16, body: &[u8]) -> Self {
+        let body = &body[..body.len().min(Self::ANSWER)];
+        let words = String::from_utf8_lossy(body);
+        // A replacement is longer than what it replaces.
+        let words = &words[..words.floor_char_boundary(Self::ANSWER)];
+        let answer = (!words.is_empty()).then(|| words.into());
+        Self { status: Some(status), answer, ..self }
+    }
 }
 
 /// Why a message was given up on.
@@ -105,12 +143,14 @@ pub enum DeadReason {
     Refused,
     /// What it should have been augmented with was missing, and the rule says dead.
     Augment,
+    /// The target says that it is gone for good.
+    Gone,
 }
 
 impl DeadReason {
     /// Every reason there is.
-    pub const ALL: [Self; 5] =
-        [Self::Attempts, Self::Age, Self::Crash, Self::Refused, Self::Augment];
+    pub const ALL: [Self; 6] =
+        [Self::Attempts, Self::Age, Self::Crash, Self::Refused, Self::Augment, Self::Gone];
 
     /// The word for it, as stored and shown.
     #[must_use]
@@ -121,6 +161,7 @@ impl DeadReason {
             Self::Crash => "crash",
             Self::Refused => "refused",
             Self::Augment => "augment",
+            Self::Gone => "gone",
         }
     }
 

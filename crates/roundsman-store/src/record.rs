@@ -163,6 +163,9 @@ pub struct History {
     pub cuts_alone: u32,
     /// When the first was.
     pub first_attempt_at: Option<Timestamp>,
+    /// The payload is what lookups made of it ([`Outcome::Retry`](crate::Outcome::Retry)): they
+    /// are not asked again.
+    pub augmented: bool,
 }
 
 impl History {

@@ -1,8 +1,8 @@
 //! The store contract: what a place that keeps messages must do, eight functions and a few small types.
 
 use crate::{
-    AcceptError, Block, Bounds, ClaimId, Draft, Guarantee, Inspect, Lane, LaneId, Receipt, Record,
-    Settled, Settlement, StoreError, Timestamp,
+    AcceptError, Block, Bounds, ClaimId, Draft, Endpoint, Guarantee, Inspect, Lane, LaneId,
+    Operate, Receipt, Record, Settled, Settlement, StoreError, Timestamp,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ pub type Answer<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E
 ///
 /// # Cancel safety
 /// Dropping a future leaves the outcome *unknown*, never half of a batch.
-pub trait Store: Inspect {
+pub trait Store: Inspect + Operate {
     /// Makes a batch durable, as a whole or not at all, and answers each draft in order.
     ///
     /// Sequences grow in the order of commits, and [`Hint`]s come in that order too. A draft whose
@@ -129,6 +129,11 @@ pub enum Release {
     Topic(Arc<str>),
     /// These, whatever they wait for.
     Lanes(Vec<LaneId>),
+    /// Those that wait because this endpoint is parked.
+    Endpoint(Endpoint),
+    /// Those that wait because any endpoint is parked: which are lives in the memory of a node,
+    /// and a new one does not know.
+    Endpoints,
 }
 
 /// What a [`Store::promote`] did.

@@ -191,13 +191,13 @@ impl DeliverStage {
         begun: Timestamp,
     ) -> Outcome {
         let now = self.clock.now();
-        let failure = Failure { at: now, what: why.clone() };
+        let failure = Failure::new(now, why.clone());
         let history = Retry::after_failure(member.history.as_deref(), member.attempt, begun);
         match self.retry.decide(&history, now, rand::random()) {
             Verdict::Again(at) => {
                 let ordered = rule.is_some_and(|rule| rule.order == Order::Topic);
                 let place = if ordered { Place::Keep } else { Place::Leave };
-                Outcome::Retry { at, place, failure }
+                Outcome::Retry { at, place, failure, payload: None }
             }
             Verdict::Dead(reason) => Outcome::Dead { reason, failure: Some(failure) },
         }

@@ -48,14 +48,15 @@ impl Lanes {
             if now.since(since) < timeout {
                 continue;
             }
-            let failure =
-                Failure { at: now, what: format!("not acknowledged within {timeout:?}").into() };
+            let failure = Failure::new(now, format!("not acknowledged within {timeout:?}"));
             let history = out.history.get_or_insert_default();
             history.attempts = history.attempts.max(out.attempt);
             history.failures = history.failures.saturating_add(1);
             history.first_attempt_at.get_or_insert(since);
             let outcome = match self.limits.retry.decide_at(history, now, now) {
-                Verdict::Again(at) => Outcome::Retry { at, place: Place::Keep, failure },
+                Verdict::Again(at) => {
+                    Outcome::Retry { at, place: Place::Keep, failure, payload: None }
+                }
                 Verdict::Dead(reason) => {
                     out.state = OutState::Closing;
                     dead += 1;

@@ -12,7 +12,14 @@ pub(super) fn show(sighting: &Sighting) -> Value {
         .iter()
         .map(|failed| {
             let at = write_time(failed.at);
-            json!({ "attempt": failed.number, "at": at, "why": &*failed.what })
+            let mut shown = json!({ "attempt": failed.number, "at": at, "why": &*failed.what });
+            if let Some(status) = failed.status {
+                shown["status"] = status.into();
+            }
+            if let Some(answer) = &failed.answer {
+                shown["answer"] = (&**answer).into();
+            }
+            shown
         })
         .collect();
     let mut shown = Map::new();
@@ -43,7 +50,7 @@ pub(super) fn show(sighting: &Sighting) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roundsman_store::{Attempt, History, Key, State, Timestamp};
+    use roundsman_store::{Attempt, Failure, History, Key, State, Timestamp};
 
     #[test]
     fn a_retrying_message_says_why() {
@@ -58,7 +65,7 @@ mod tests {
             expires_at: None,
             settled_at: None,
             history: History { attempts: 2, failures: 1, cuts: 1, ..History::default() },
-            attempts: vec![Attempt { number: 1, at: Timestamp(1_500_000), what: "no".into() }],
+            attempts: vec![Attempt::failed(1, Failure::new(Timestamp(1_500_000), "no"))],
             reason: None,
             place: None,
         };

@@ -2,9 +2,10 @@
 
 use parking_lot::Mutex;
 use roundsman_store::{
-    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Counts, Draft, Fetched, Guarantee,
-    Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, MemoryStore, Ownership, Promoted,
-    Receipt, Refusal, Release, Settled, Settlement, Sighting, Store, StoreError,
+    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Counts, DeadPage, Draft, Fetched,
+    Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, MemoryStore, Operate,
+    Ownership, Promoted, Receipt, Refusal, Release, Settled, Settlement, Sighting, Store,
+    StoreError, Sweep, Swept, TakenBack,
 };
 use std::sync::Arc;
 
@@ -60,6 +61,33 @@ impl Inspect for Moody {
     }
     fn salt(&self) -> IdSalt {
         self.store.salt()
+    }
+}
+
+impl Operate for Moody {
+    fn take_back<'a>(&'a self, id: &'a str, place: Option<(LaneId, u64)>) -> Answer<'a, TakenBack> {
+        Box::pin(async move {
+            self.failure()?;
+            self.store.take_back(id, place).await
+        })
+    }
+    fn dead(&self, sweep: Sweep) -> Answer<'_, DeadPage> {
+        Box::pin(async move {
+            self.failure()?;
+            self.store.dead(sweep).await
+        })
+    }
+    fn replay(&self, sweep: Sweep) -> Answer<'_, Swept> {
+        Box::pin(async move {
+            self.failure()?;
+            self.store.replay(sweep).await
+        })
+    }
+    fn drop_dead(&self, sweep: Sweep) -> Answer<'_, Swept> {
+        Box::pin(async move {
+            self.failure()?;
+            self.store.drop_dead(sweep).await
+        })
     }
 }
 

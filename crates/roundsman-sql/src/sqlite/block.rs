@@ -2,7 +2,7 @@
 
 use super::error::Sql;
 use super::ledger::Ledger;
-use super::row::number;
+use super::row::{int, number};
 use roundsman_store::{Block, Lane, LaneId, Release, StoreError};
 use rusqlite::{Connection, Params};
 use std::sync::Arc;
@@ -30,6 +30,15 @@ pub(super) fn release(
             books.flush(connection)?;
             const ABSENT: &str = "SELECT id FROM lane WHERE topic = ?1 AND wait = 1";
             lane_ids(connection, ABSENT, [&*topic])?
+        }
+        Release::Endpoint(endpoint) => {
+            books.flush(connection)?;
+            const PARKED: &str = "SELECT id FROM lane WHERE until = ?1 AND wait = 3";
+            lane_ids(connection, PARKED, [int(endpoint.0)])?
+        }
+        Release::Endpoints => {
+            books.flush(connection)?;
+            lane_ids(connection, "SELECT id FROM lane WHERE wait = 3", ())?
         }
     };
     let mut released = Vec::with_capacity(lanes.len());

@@ -47,7 +47,12 @@ pub(super) fn expire(ledger: &mut Ledger, now: Timestamp, promoted: &mut Promote
     let mut removed = 0;
     for kept in &over {
         if !messages.claims.is_under_way(kept.seq) {
+            // Once a head that is tried again is over, the rest of its lane goes on.
+            let is_waited_for = messages.waits_for(kept)?;
             messages.finish(kept, 0, Fate::Expired)?;
+            if is_waited_for {
+                promoted.lanes.extend(messages.go_on(kept.lane)?);
+            }
             removed += 1;
         }
     }

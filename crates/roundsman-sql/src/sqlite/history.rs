@@ -5,11 +5,14 @@
 //!  u32       u32       u32   u32          i64 (MIN: none yet)   number u32 · at i64 · length u32 · what
 //! ```
 //!
-//! All little-endian. Most messages never have one: the column is null until something was tried
+//! All little-endian. The top bit of `attempts` says that lookups have changed the payload; that of
+//! a `number`, that behind its words follow what the target answered, as `status u16` (0: none),
+//! `length u32` and the answer. Most messages never have one: the column is null until something was tried
 //! that did not end the message. One column, not nine: a message is written far more often than
 //! this is read.
 
 use roundsman_store::{Attempt, Failure, History, Timestamp};
+use std::sync::Arc;
 
 /// A history with the words of its failures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,12 +24,12 @@ pub(super) struct Past {
 
 /// No attempt has been made yet.
 const NEVER: i64 = i64::MIN;
+/// The bit of a number that says that there is more.
+const MARK: u32 = 1 << 31;
 
 impl Past {
     /// How many failed attempts of one message are remembered in words.
     const REMEMBERED: usize = 20;
-    /// How many bytes of each failure's words are kept.
-    const WORDS: usize = 1024;
 
     /// Writes down that `attempt` is over, or sent.
     pub(super) fn conclude(&mut self, attempt: u32, now: Timestamp) {
@@ -41,7 +44,7 @@ impl Past {
         if self.log.len() >= Self::REMEMBERED {
             self.log.remove(0);
         }
-        self.log.push(Attempt { number: attempt, at: failure.at, what: failure.what });
+        self.log.push(Attempt::failed(attempt, failure));
     }
 
     /// Writes down that the end of the process cut `attempt` off.
@@ -55,18 +58,24 @@ impl Past {
 
     /// As bytes.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let History { attempts, failures, cuts, cuts_alone, first_attempt_at } = &self.history;
+        let History { attempts, failures, cuts, cuts_alone, first_attempt_at, augmented } =
+            self.history;
         let mut out = Vec::with_capacity(24 + self.log.len() * 64);
+        let attempts = (attempts & !MARK) | if augmented { MARK } else { 0 };
         for number in [attempts, failures, cuts, cuts_alone] {
             out.extend(number.to_le_bytes());
         }
         out.extend(first_attempt_at.map_or(NEVER, |at| at.0).to_le_bytes());
         for attempt in &self.log {
-            let what = &attempt.what[..attempt.what.floor_char_boundary(Self::WORDS)];
-            out.extend(attempt.number.to_le_bytes());
+            let is_answered = attempt.status.is_some() || attempt.answer.is_some();
+            let number = (attempt.number & !MARK) | if is_answered { MARK } else { 0 };
+            out.extend(number.to_le_bytes());
             out.extend(attempt.at.0.to_le_bytes());
-            out.extend(u32::try_from(what.len()).unwrap_or(0).to_le_bytes());
-            out.extend(what.as_bytes());
+            put_words(&attempt.what, &mut out);
+            if is_answered {
+                out.extend(attempt.status.unwrap_or(0).to_le_bytes());
+                put_words(attempt.answer.as_deref().unwrap_or_default(), &mut out);
+            }
         }
         out
     }
@@ -85,9 +94,17 @@ impl Past {
     }
 }
 
+fn put_words(words: &str, out: &mut Vec<u8>) {
+    let words = &words[..words.floor_char_boundary(Failure::ANSWER)];
+    out.extend(u32::try_from(words.len()).unwrap_or(0).to_le_bytes());
+    out.extend(words.as_bytes());
+}
+
 fn history(rest: &mut &[u8]) -> Option<History> {
+    let attempts = u32::from_le_bytes(take(rest)?);
     Some(History {
-        attempts: u32::from_le_bytes(take(rest)?),
+        attempts: attempts & !MARK,
+        augmented: attempts & MARK != 0,
         failures: u32::from_le_bytes(take(rest)?),
         cuts: u32::from_le_bytes(take(rest)?),
         cuts_alone: u32::from_le_bytes(take(rest)?),
@@ -100,10 +117,20 @@ fn history(rest: &mut &[u8]) -> Option<History> {
 fn attempt(rest: &mut &[u8]) -> Option<Attempt> {
     let number = u32::from_le_bytes(take(rest)?);
     let at = Timestamp(i64::from_le_bytes(take(rest)?));
+    let what = take_words(rest)?;
+    let (mut status, mut answer) = (None, None);
+    if number & MARK != 0 {
+        status = Some(u16::from_le_bytes(take(rest)?)).filter(|status| *status != 0);
+        answer = Some(take_words(rest)?).filter(|answer| !answer.is_empty());
+    }
+    Some(Attempt { number: number & !MARK, at, what, status, answer })
+}
+
+fn take_words(rest: &mut &[u8]) -> Option<Arc<str>> {
     let length = usize::try_from(u32::from_le_bytes(take(rest)?)).ok()?;
-    let (what, behind) = rest.split_at_checked(length)?;
+    let (words, behind) = rest.split_at_checked(length)?;
     *rest = behind;
-    Some(Attempt { number, at, what: String::from_utf8_lossy(what).into() })
+    Some(String::from_utf8_lossy(words).into())
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -121,9 +148,13 @@ mod tests {
         let mut past = Past::default();
         assert_eq!(Past::decode(&past.encode()), past);
         for number in 1..=30 {
-            let what = format!("no answer, für {number}").into();
-            past.fail(number, Failure { at: Timestamp(i64::from(number)), what }, Timestamp(7));
+            let at = Timestamp(i64::from(number));
+            let failure = Failure::new(at, format!("no answer, für {number}"));
+            let answered = failure.clone().answered(500, b"out of order");
+            let failure = if number % 2 == 0 { failure } else { answered };
+            past.fail(number, failure, Timestamp(7));
         }
+        past.history.augmented = true;
         past.cut(31, true, Timestamp(9));
         assert_eq!((past.log.len(), past.log[0].number), (20, 11));
         let bytes = past.encode();

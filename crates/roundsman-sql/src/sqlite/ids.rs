@@ -28,7 +28,7 @@ pub(super) struct Known {
 impl Known {
     /// Whether it would be gone by now, had the sweep come by.
     pub(super) fn is_forgotten(&self, now: Timestamp) -> bool {
-        matches!(self.fate, Fate::Delivered | Fate::Expired)
+        matches!(self.fate, Fate::Delivered | Fate::Expired | Fate::Gone)
             && self.settled.is_some_and(|at| at.after(REMEMBERED) <= now)
     }
 }
@@ -100,6 +100,24 @@ pub(super) fn relocate(
             kept.accepted.0,
             kept.expires.map(|at| at.0),
         ))
+        .map(drop)
+}
+
+/// The message is no longer dead: it lies in a lane again, as if it were new.
+pub(super) fn revive(
+    connection: &Connection,
+    id: &str,
+    seq: u64,
+    lane: &Lane,
+    accepted: Timestamp,
+) -> Sql<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO ids (id, seq, key, topic, accepted, fate) VALUES (?1, ?2, ?3, ?4, ?5, 0)
+             ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, expires = NULL, fate = 0,
+                                            settled = NULL, history = NULL",
+        )?
+        .execute((id, int(seq), lane.key.as_str(), &*lane.topic, accepted.0))
         .map(drop)
 }
 

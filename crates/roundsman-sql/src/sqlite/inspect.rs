@@ -53,6 +53,7 @@ fn sight(reader: &Reader, id: &Arc<str>) -> Sql<Option<Sighting>> {
         Fate::Kept => kept(reader, id, known.seq, None),
         Fate::Dead => dead(reader, id, known.seq, None),
         Fate::Delivered | Fate::Expired if known.is_forgotten(reader.place.clock.now()) => Ok(None),
+        Fate::Gone => Ok(None),
         Fate::Delivered => gone(reader, id, State::Delivered),
         Fate::Expired => gone(reader, id, State::Expired),
     }
@@ -85,7 +86,13 @@ fn kept(reader: &Reader, id: &Arc<str>, seq: u64, lane: Option<LaneId>) -> Sql<O
         .optional()
 }
 
-fn dead(reader: &Reader, id: &Arc<str>, seq: u64, lane: Option<LaneId>) -> Sql<Option<Sighting>> {
+/// A dead letter; with `lane`, only one that died where its made id says.
+pub(super) fn dead(
+    reader: &Reader,
+    id: &Arc<str>,
+    seq: u64,
+    lane: Option<LaneId>,
+) -> Sql<Option<Sighting>> {
     reader
         .connection
         .prepare_cached(

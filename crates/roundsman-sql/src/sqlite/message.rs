@@ -11,7 +11,8 @@ use super::ids;
 use super::lanes::Shift;
 use super::ledger::{Ledger, Recent};
 use super::row::{Fate, int, moment, number, text};
-use roundsman_store::{Block, DeadReason, Failure, IdSalt, LaneId, MessageId, Timestamp};
+use bytes::Bytes;
+use roundsman_store::{Block, DeadReason, Failure, IdSalt, Lane, LaneId, MessageId, Timestamp};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use std::sync::Arc;
 
@@ -158,7 +159,7 @@ impl<'a> Messages<'a> {
         self.connection
             .prepare_cached(
                 "INSERT INTO dead
-                 SELECT seq, lane, ?2, ?3, accepted, expires, id, event, ?4, ?5, ?6, payload
+                 SELECT seq, lane, ?2, ?3, accepted, expires, id, event, ?5, ?6, ?4, payload
                  FROM message WHERE seq = ?1",
             )?
             .execute((
@@ -201,6 +202,39 @@ impl<'a> Messages<'a> {
             Some(shifted) => ids::relocate(self.connection, &id, seq, &shifted.lane, kept),
             None => Ok(()),
         }
+    }
+
+    /// Keeps what lookups made of the payload.
+    pub(super) fn augment(&mut self, seq: u64, payload: &Bytes) -> Sql<()> {
+        self.connection
+            .prepare_cached("UPDATE message SET payload = ?2 WHERE seq = ?1")?
+            .execute((int(seq), &**payload))
+            .map(drop)
+    }
+
+    /// Whether a lane waits for the moment of this message, its head.
+    pub(super) fn waits_for(&mut self, kept: &Kept) -> Sql<bool> {
+        let block = self.books.see(self.connection, kept.lane, |row| row.block)?.flatten();
+        if kept.due.is_some() || !matches!(block, Some(Block::Until(_))) {
+            return Ok(false);
+        }
+        self.flush()?;
+        const HEAD: &str = "SELECT seq FROM message INDEXED BY message_lane
+             WHERE lane = ?1 AND due IS NULL ORDER BY seq LIMIT 1";
+        let head = self
+            .connection
+            .prepare_cached(HEAD)?
+            .query_row([int(kept.lane.0)], |row| number(row, 0))
+            .optional()?;
+        Ok(head == Some(kept.seq))
+    }
+
+    /// Releases a lane whose head is gone, and answers it if it has anything to go on with.
+    pub(super) fn go_on(&mut self, lane: LaneId) -> Sql<Option<Arc<Lane>>> {
+        self.set_block(lane, None)?;
+        let lane =
+            self.books.see(self.connection, lane, |row| (row.ready > 0).then(|| row.lane.clone()));
+        Ok(lane?.flatten())
     }
 
     /// Ends or renews a block; see [`Books::set_block`].

@@ -1,7 +1,8 @@
 //! The store in one SQLite file: one thread writes and groups commits, two threads read.
 //!
 //! ```text
-//!            accept claim settle block release promote        walk fetch        find counts
+//!            accept claim settle block release promote        walk fetch        find counts dead
+//!            take_back replay drop_dead
 //!                          │                                      │                  │
 //!  SqliteStore ────────────┼──────────────────────────────────────┼──────────────────┤
 //!                          ▼                                      ▼                  ▼
@@ -49,6 +50,7 @@ mod ledger;
 mod lock;
 mod message;
 mod open;
+mod operate;
 mod probe;
 mod promote;
 mod reader;

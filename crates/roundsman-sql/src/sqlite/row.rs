@@ -1,7 +1,7 @@
 //! Between the columns of the tables and the types of the contract.
 
 use super::error::{Sql, strange};
-use roundsman_store::{Block, Key, Lane, LaneId, Timestamp};
+use roundsman_store::{Block, Endpoint, Key, Lane, LaneId, Timestamp};
 use rusqlite::Row;
 use std::sync::Arc;
 
@@ -36,22 +36,23 @@ pub(super) fn lane(row: &Row<'_>, first: usize) -> Sql<Arc<Lane>> {
     Ok(Arc::new(Lane { id, key: key(row, first + 1)?, topic: text(row, first + 2)? }))
 }
 
-/// A block as the columns `wait` and `until`.
+/// A block as the columns `wait` and `until`; the latter has the number of a parked endpoint, too.
 pub(super) fn wait(block: Option<Block>) -> (i64, Option<i64>) {
     match block {
         None => (0, None),
         Some(Block::Absent) => (1, None),
         Some(Block::Until(at)) => (2, Some(at.0)),
-        Some(Block::Parked) => (3, None),
+        Some(Block::Parked(Endpoint(number))) => (3, Some(int(number))),
     }
 }
 
 /// And back, from two columns that begin at `first`.
 pub(super) fn block(row: &Row<'_>, first: usize) -> Sql<Option<Block>> {
+    let until = row.get::<_, Option<i64>>(first + 1)?.unwrap_or_default();
     Ok(match row.get::<_, i64>(first)? {
         1 => Some(Block::Absent),
-        2 => Some(Block::Until(moment(row, first + 1)?.unwrap_or_default())),
-        3 => Some(Block::Parked),
+        2 => Some(Block::Until(Timestamp(until))),
+        3 => Some(Block::Parked(Endpoint(until.cast_unsigned()))),
         _ => None,
     })
 }
@@ -63,6 +64,8 @@ pub(super) enum Fate {
     Delivered = 1,
     Expired = 2,
     Dead = 3,
+    /// Taken back, or dropped from the dead letters: only its id is still known.
+    Gone = 4,
 }
 
 impl Fate {
@@ -71,6 +74,7 @@ impl Fate {
             1 => Self::Delivered,
             2 => Self::Expired,
             3 => Self::Dead,
+            4 => Self::Gone,
             _ => Self::Kept,
         })
     }

@@ -11,11 +11,13 @@
 //!    ├─ lane_name (topic, key)
 //!    ├─ lane_turn (id)             where turn = 1: what a walk visits
 //!    ├─ lane_absent (topic)        where wait = 1: what a join releases
-//!    └─ lane_until (until)         where wait = 2: what the clock releases
+//!    ├─ lane_until (until)         where wait = 2: what the clock releases
+//!    └─ lane_parked (until)        where wait = 3: what an endpoint releases, by its number
 //!  account   key ─ backlog · held
 //!  ids       id ─ fingerprint · seq · key · topic · accepted · expires · fate · settled · history
 //!              every sender's id that is remembered, and made ids of messages that were moved
-//!  dead      seq ─ lane · key · topic · accepted · expires · id · event · history · reason · died · payload
+//!  dead      seq ─ lane · key · topic · accepted · expires · id · event · reason · died · history · payload
+//!              what a filter asks for lies before what may be long
 //!  claim     id ─ alone · members        one row a claimed batch, inserted and deleted, never rewritten
 //!  state     one row: salt, epoch, the last sequence and lane number, the totals, exact
 //! ```
@@ -48,10 +50,10 @@ use rusqlite::Connection;
 pub(super) const APPLICATION: i32 = 0x524e_444d;
 
 /// The version that this code reads and writes.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// How each version came to be out of the one before it; the first out of nothing.
-const STEPS: [&str; VERSION as usize] = [V1];
+const STEPS: [&str; VERSION as usize] = [V1, V2];
 
 const V1: &str = "
 CREATE TABLE state (
@@ -140,6 +142,32 @@ CREATE TABLE claim (
 ) STRICT;
 
 INSERT INTO state VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+";
+
+/// Endpoints are parked; dead letters are looked through.
+const V2: &str = "
+UPDATE lane SET wait = 0, until = NULL, turn = 1 WHERE wait = 3;
+CREATE INDEX lane_parked ON lane (until) WHERE wait = 3;
+
+CREATE TABLE dead_letter (
+    seq      INTEGER PRIMARY KEY,
+    lane     INTEGER NOT NULL,
+    key      TEXT NOT NULL,
+    topic    TEXT NOT NULL,
+    accepted INTEGER NOT NULL,
+    expires  INTEGER,
+    id       TEXT,
+    event    TEXT NOT NULL,
+    reason   TEXT NOT NULL,
+    died     INTEGER NOT NULL,
+    history  BLOB,
+    payload  BLOB NOT NULL
+) STRICT;
+INSERT INTO dead_letter
+    SELECT seq, lane, key, topic, accepted, expires, id, event, reason, died, history, payload
+    FROM dead;
+DROP TABLE dead;
+ALTER TABLE dead_letter RENAME TO dead;
 ";
 
 /// Brings a file of any older version, or an empty one, to [`VERSION`] in one transaction.

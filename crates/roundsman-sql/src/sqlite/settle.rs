@@ -1,6 +1,7 @@
 //! Settling: what became of attempts, one after the other, each answered for itself.
 
 use super::error::Sql;
+use super::history::Past;
 use super::ledger::Ledger;
 use super::message::{Kept, Messages};
 use super::row::Fate;
@@ -67,24 +68,23 @@ impl Messages<'_> {
                 past.conclude(attempt, self.now);
                 self.remember(kept.seq, &past)
             }
-            Outcome::Retry { at, place, failure } => self.retry(kept, attempt, at, place, failure),
+            Outcome::Retry { at, place, failure, payload } => {
+                let mut past = self.failed(kept, attempt, failure);
+                if let Some(payload) = payload {
+                    past.history.augmented = true;
+                    self.augment(kept.seq, &payload)?;
+                }
+                self.retry(kept, &past, at, place)
+            }
             Outcome::Dead { reason, failure } => self.give_up(kept, attempt, reason, failure),
         }
     }
 
-    fn retry(
-        &mut self,
-        kept: &Kept,
-        attempt: u32,
-        at: Timestamp,
-        place: Place,
-        failure: Failure,
-    ) -> Sql<()> {
-        let past = self.failed(kept, attempt, failure);
+    fn retry(&mut self, kept: &Kept, past: &Past, at: Timestamp, place: Place) -> Sql<()> {
         if place == Place::Leave || kept.due.is_some() {
-            return self.put_off(kept, &past, at);
+            return self.put_off(kept, past, at);
         }
-        self.remember(kept.seq, &past)?;
+        self.remember(kept.seq, past)?;
         if at <= self.now {
             return Ok(());
         }

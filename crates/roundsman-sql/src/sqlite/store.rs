@@ -8,12 +8,13 @@ use super::lock::Lock;
 use super::open::{self, Head};
 use super::reader::{self, Read, Reader};
 use super::writer::{Write, Writer};
-use super::{accept, block, claim, fetch, inspect, probe, promote, recover, settle};
+use super::{accept, block, claim, fetch, inspect, operate, probe, promote, recover, settle};
 use parking_lot::Mutex;
 use roundsman_store::{
-    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, Draft, Fetched,
-    Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Ownership, Promoted, Receipt,
-    Release, SHARDS, Settled, Settlement, Sighting, Store, StoreError,
+    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, DeadPage, Draft,
+    Fetched, Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate, Ownership,
+    Promoted, Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store, StoreError, Sweep,
+    Swept, TakenBack,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -268,6 +269,24 @@ impl Inspect for SqliteStore {
 
     fn salt(&self) -> IdSalt {
         self.salt
+    }
+}
+
+impl Operate for SqliteStore {
+    fn take_back<'a>(&'a self, id: &'a str, place: Option<(LaneId, u64)>) -> Answer<'a, TakenBack> {
+        self.write((Arc::<str>::from(id), place), operate::take_back)
+    }
+
+    fn dead(&self, sweep: Sweep) -> Answer<'_, DeadPage> {
+        self.read(sweep, operate::dead, |desks| &desks.looks)
+    }
+
+    fn replay(&self, sweep: Sweep) -> Answer<'_, Swept> {
+        self.write(sweep, operate::replay)
+    }
+
+    fn drop_dead(&self, sweep: Sweep) -> Answer<'_, Swept> {
+        self.write(sweep, operate::drop_dead)
     }
 }
 

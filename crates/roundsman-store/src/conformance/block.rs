@@ -1,8 +1,10 @@
 //! Blocking: a lane waits as a whole, and goes on as a whole.
 
 use super::trial::{Trial, done, draft, drafts};
-use crate::{Block, Key, Lane, LaneId, Outcome, Release, State};
+use crate::{Block, Endpoint, Key, Lane, LaneId, Outcome, Release, State};
 use std::sync::Arc;
+
+const PARKED: Block = Block::Parked(Endpoint(7));
 
 fn names(lanes: &[Arc<Lane>]) -> Vec<String> {
     let mut names: Vec<String> =
@@ -15,7 +17,7 @@ fn names(lanes: &[Arc<Lane>]) -> Vec<String> {
 pub async fn until_released(trial: Trial) {
     trial.accept(drafts("k", "t", 0..2)).await;
     let lane = trial.lane("k", "t").await;
-    for block in [Block::Absent, Block::Parked, Block::Until(trial.later(9))] {
+    for block in [Block::Absent, PARKED, Block::Until(trial.later(9))] {
         trial.block(&lane, block).await;
         assert!(trial.walk().await.is_empty(), "{block:?}");
         let released = trial.store.release(Release::Lanes(vec![lane.id])).await;
@@ -32,7 +34,7 @@ pub async fn a_join_releases_the_absent(trial: Trial) {
     for (key, topic, block) in [
         ("a", "t", Block::Absent),
         ("b", "t", Block::Absent),
-        ("c", "t", Block::Parked),
+        ("c", "t", PARKED),
         ("d", "t", Block::Until(trial.later(60))),
         ("a", "s", Block::Absent),
     ] {
@@ -43,6 +45,40 @@ pub async fn a_join_releases_the_absent(trial: Trial) {
     assert_eq!(names(&trial.walk().await), ["a t", "b t"]);
     assert!(trial.release_topic("t").await.is_empty());
     assert!(trial.release_topic("nobody").await.is_empty());
+}
+
+/// An endpoint's release is for the lanes that wait for it, and for no other.
+pub async fn an_endpoint_releases_its_lanes(trial: Trial) {
+    let (one, other) = (Endpoint::of("https://one.example/"), Endpoint(u64::MAX));
+    for (key, block) in [
+        ("a", Block::Parked(one)),
+        ("b", Block::Parked(other)),
+        ("c", Block::Absent),
+        ("d", Block::Parked(one)),
+    ] {
+        trial.accept(drafts(key, "t", 0..1)).await;
+        trial.block(&*trial.lane(key, "t").await, block).await;
+    }
+    assert_eq!(names(&trial.release_from(Release::Endpoint(one)).await), ["a t", "d t"]);
+    assert!(trial.release_from(Release::Endpoint(one)).await.is_empty());
+    assert_eq!(names(&trial.walk().await), ["a t", "d t"]);
+    assert_eq!(names(&trial.release_from(Release::Endpoint(other)).await), ["b t"]);
+    assert_eq!(trial.counts().await.held, 1);
+}
+
+/// The lanes of all parked endpoints are released at once, and no other.
+pub async fn all_endpoints_release_theirs(trial: Trial) {
+    for (key, block) in [
+        ("a", Block::Parked(Endpoint(0))),
+        ("b", Block::Parked(Endpoint(u64::MAX))),
+        ("c", Block::Absent),
+        ("d", Block::Until(trial.later(60))),
+    ] {
+        trial.accept(drafts(key, "t", 0..1)).await;
+        trial.block(&*trial.lane(key, "t").await, block).await;
+    }
+    assert_eq!(names(&trial.release_from(Release::Endpoints).await), ["a t", "b t"]);
+    assert_eq!(names(&trial.walk().await), ["a t", "b t"]);
 }
 
 /// What comes into a blocked lane waits with it.
@@ -67,8 +103,8 @@ pub async fn an_empty_lane_is_not_blocked(trial: Trial) {
     let lane = trial.lane("k", "t").await;
     let record = trial.read(&lane).await.remove(0);
     done(trial.attempt(&record, Outcome::Delivered).await);
-    trial.block(&lane, Block::Parked).await;
-    trial.block(&Lane { id: LaneId::new(7, 9999), ..(*lane).clone() }, Block::Parked).await;
+    trial.block(&lane, PARKED).await;
+    trial.block(&Lane { id: LaneId::new(7, 9999), ..(*lane).clone() }, PARKED).await;
     assert!(trial.release_topic("t").await.is_empty());
     trial.accept(drafts("k", "t", 2..3)).await;
     assert_eq!(trial.labels(&*trial.lane("k", "t").await).await, [2]);
@@ -83,7 +119,7 @@ pub async fn the_last_block_holds(trial: Trial) {
     trial.pass(2);
     trial.promote().await;
     assert!(trial.walk().await.is_empty());
-    trial.block(&lane, Block::Parked).await;
+    trial.block(&lane, PARKED).await;
     assert!(trial.release_topic("t").await.is_empty());
     assert!(trial.walk().await.is_empty());
 }
@@ -108,7 +144,7 @@ pub async fn held_is_counted(trial: Trial) {
     trial.accept(drafts("j", "t", 0..1)).await;
     let (lane, other) = (trial.lane("k", "t").await, trial.lane("j", "t").await);
     trial.block(&lane, Block::Absent).await;
-    trial.block(&other, Block::Parked).await;
+    trial.block(&other, PARKED).await;
     trial.accept(drafts("k", "t", 2..3)).await;
     assert_eq!((trial.counts().await.held, trial.counts().await.backlog), (3, 4));
     assert_eq!(trial.store.key_counts(&k).await.expect("counted").held, 3);

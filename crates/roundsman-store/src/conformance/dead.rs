@@ -7,7 +7,7 @@ async fn first(trial: &Trial) -> Record {
     trial.read(&*trial.lane("k", "t").await).await.remove(0)
 }
 
-async fn kill(trial: &Trial, record: &Record, reason: DeadReason) {
+pub(super) async fn kill(trial: &Trial, record: &Record, reason: DeadReason) {
     let failure = Some(failure(trial.now()));
     done(trial.attempt(record, Outcome::Dead { reason, failure }).await);
 }

@@ -85,3 +85,16 @@ pub async fn many_at_once(trial: Trial) {
     assert_eq!(trial.promote().await.expired, 3000);
     assert_eq!(trial.counts().await.backlog, 0);
 }
+
+/// Once a head that is tried again is over, the rest of its lane goes on.
+pub async fn a_retried_head_lets_its_lane_go_on(trial: Trial) {
+    trial.accept(vec![until(&trial, 10, draft("k", "t", 0)), draft("k", "t", 1)]).await;
+    let lane = trial.lane("k", "t").await;
+    let head = trial.read(&lane).await.remove(0);
+    done(trial.attempt(&head, retry(trial.later(60), Place::Keep)).await);
+    assert!(trial.walk().await.is_empty());
+    trial.pass(10);
+    let promoted = trial.promote().await;
+    assert_eq!((promoted.expired, promoted.lanes), (1, vec![lane.clone()]));
+    assert_eq!(trial.labels(&*trial.lane("k", "t").await).await, [1]);
+}

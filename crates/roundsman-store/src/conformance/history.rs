@@ -17,6 +17,9 @@ pub(super) enum Step {
     Block { lane: usize, wait: Wait },
     Join { lane: usize },
     Release { lane: usize },
+    TakeBack { lane: usize, pick: usize },
+    Replay { limit: usize },
+    DropDead { limit: usize },
     Pass { seconds: u64 },
     Crash,
 }
@@ -67,6 +70,9 @@ fn step(crashes: u32) -> impl Strategy<Value = Step> {
         2 => (lane(), wait()).prop_map(|(lane, wait)| Step::Block { lane, wait }),
         1 => lane().prop_map(|lane| Step::Join { lane }),
         1 => lane().prop_map(|lane| Step::Release { lane }),
+        2 => (lane(), pick()).prop_map(|(lane, pick)| Step::TakeBack { lane, pick }),
+        1 => (1_usize..4).prop_map(|limit| Step::Replay { limit }),
+        1 => (1_usize..4).prop_map(|limit| Step::DropDead { limit }),
         4 => (0_u64..60).prop_map(|seconds| Step::Pass { seconds }),
         1 => if crashes > 0 { crash } else { quiet },
     ]
@@ -79,7 +85,7 @@ fn end() -> impl Strategy<Value = End> {
         1 => Just(End::Released),
         2 => (0_u64..60).prop_map(End::RetryInPlace),
         2 => (0_u64..60).prop_map(End::RetryElsewhere),
-        1 => Just(End::Dead),
+        2 => Just(End::Dead),
         1 => Just(End::Expired),
         1 => Just(End::Dropped),
     ]

@@ -38,10 +38,12 @@ pub mod expire;
 pub mod fetch;
 pub mod hints;
 pub mod inspect;
+pub mod letters;
 pub mod order;
 pub mod reopen;
 pub mod schedule;
 pub mod settle;
+pub mod take_back;
 pub mod walk;
 
 mod history;

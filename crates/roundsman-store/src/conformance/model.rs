@@ -9,7 +9,8 @@ pub(super) struct Model {
     pub(super) lanes: [Vec<Message>; LANES.len()],
     pub(super) blocks: [Option<Block>; LANES.len()],
     pub(super) scheduled: Vec<Scheduled>,
-    pub(super) dead: u64,
+    /// With their lanes.
+    pub(super) dead: Vec<(usize, Message)>,
     pub(super) names: Vec<u8>,
 }
 
@@ -70,8 +71,8 @@ impl Model {
                 self.scheduled.push(Scheduled { due: at, lane, message });
             }
             End::Dead => {
-                self.remove(lane, index);
-                self.dead += 1;
+                let message = self.remove(lane, index);
+                self.dead.push((lane, message));
             }
             End::Delivered | End::Expired | End::Dropped => drop(self.remove(lane, index)),
         }
@@ -81,6 +82,30 @@ impl Model {
         let message = self.lanes[lane].remove(index);
         self.forget_blocks();
         message
+    }
+
+    /// Takes one back; a head that its lane waited for lets it go on.
+    pub(super) fn take_back(&mut self, lane: usize, index: usize) {
+        if index == 0 && matches!(self.blocks[lane], Some(Block::Until(_))) {
+            self.blocks[lane] = None;
+        }
+        self.remove(lane, index);
+    }
+
+    /// The dead letter of this id comes as new.
+    pub(super) fn replay(&mut self, id: &str) -> bool {
+        let Some((lane, message)) = self.exhume(id) else { return false };
+        let Message { label, id, .. } = message;
+        let (attempts, failures, cuts) = (0, 0, 0);
+        let again = Message { label, id, expires_at: None, attempts, failures, cuts, claim: None };
+        self.lanes[lane].push(again);
+        true
+    }
+
+    /// Takes the dead letter of this id out.
+    pub(super) fn exhume(&mut self, id: &str) -> Option<(usize, Message)> {
+        let index = self.dead.iter().position(|(_, message)| message.id == id)?;
+        Some(self.dead.remove(index))
     }
 
     pub(super) fn block(&mut self, lane: usize, block: Block) {
@@ -100,7 +125,11 @@ impl Model {
         let is_over = |message: &Message| {
             message.claim.is_none() && message.expires_at.is_some_and(|at| at <= now)
         };
-        for lane in &mut self.lanes {
+        for (lane, block) in self.lanes.iter_mut().zip(&mut self.blocks) {
+            // Once a head that is tried again is over, the rest of its lane goes on.
+            if matches!(block, Some(Block::Until(_))) && lane.first().is_some_and(is_over) {
+                *block = None;
+            }
             lane.retain(|message| !is_over(message));
         }
         let emptied: Vec<bool> = self.lanes.iter().map(Vec::is_empty).collect();
@@ -135,7 +164,7 @@ impl Model {
             backlog: (in_lanes + self.scheduled.len()) as u64,
             scheduled: self.scheduled.len() as u64,
             held: held.map(|(lane, _)| lane.len() as u64).sum(),
-            dead: self.dead,
+            dead: self.dead.len() as u64,
             ids: self.names.len() as u64,
         }
     }

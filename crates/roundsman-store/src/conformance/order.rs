@@ -4,8 +4,8 @@ use super::history::{End, LANES, Step, Wait, histories};
 use super::model::{Message, Model};
 use super::trial::{Trial, draft, failure, label};
 use crate::{
-    Ask, Block, Claim, Claimed, DeadReason, Draft, Fingerprint, Outcome, Place, Release, Settled,
-    Settlement, Timestamp, Which,
+    Ask, Block, Claim, Claimed, DeadReason, Draft, Endpoint, Fingerprint, Outcome, Place, Release,
+    Settled, Settlement, Sweep, TakenBack, Timestamp, Which,
 };
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -77,6 +77,9 @@ impl Play {
             Step::Block { lane, wait } => self.block(lane, wait).await?,
             Step::Join { lane } => self.join(lane).await,
             Step::Release { lane } => self.release(lane).await?,
+            Step::TakeBack { lane, pick } => self.take_back(lane, pick).await?,
+            Step::Replay { limit } => self.replay(limit).await?,
+            Step::DropDead { limit } => self.drop_dead(limit).await?,
             Step::Pass { seconds } => self.pass(seconds).await?,
             Step::Crash => {}
         }
@@ -179,7 +182,7 @@ impl Play {
         let Some((_, member)) = self.pick(lane, 0).await? else { return Ok(()) };
         let block = match wait {
             Wait::Absent => Block::Absent,
-            Wait::Parked => Block::Parked,
+            Wait::Parked => Block::Parked(Endpoint(7)),
             Wait::Until(seconds) => Block::Until(self.trial.later(seconds + 1)),
         };
         let done = self.trial.store.block(vec![(member.lane, block)]).await;
@@ -204,6 +207,42 @@ impl Play {
         released.map(drop).map_err(|error| error.to_string())
     }
 
+    async fn take_back(&mut self, lane: usize, pick: usize) -> Result<(), String> {
+        let Some((index, member)) = self.pick(lane, pick).await? else { return Ok(()) };
+        let message = &self.model.lanes[lane][index];
+        if message.claim.is_some() {
+            return Ok(());
+        }
+        let place = Some((member.lane, member.seq));
+        let taken = self.trial.store.take_back(&message.id, place).await;
+        let taken = taken.map_err(|error| error.to_string())?;
+        ensure(taken != TakenBack::Elsewhere, || format!("{} is {taken:?}", message.id))?;
+        self.model.take_back(lane, index);
+        Ok(())
+    }
+
+    async fn replay(&mut self, limit: usize) -> Result<(), String> {
+        let sweep = Sweep { limit, ..Sweep::default() };
+        let swept = self.trial.store.replay(sweep).await.map_err(|error| error.to_string())?;
+        let wanted = limit.min(self.model.dead.len());
+        ensure(swept.done.len() == wanted, || format!("{swept:?} in place of {wanted}"))?;
+        for (id, _) in &swept.done {
+            ensure(self.model.replay(id), || format!("{id} was not dead"))?;
+        }
+        Ok(())
+    }
+
+    async fn drop_dead(&mut self, limit: usize) -> Result<(), String> {
+        let sweep = Sweep { limit, ..Sweep::default() };
+        let swept = self.trial.store.drop_dead(sweep).await.map_err(|error| error.to_string())?;
+        let wanted = limit.min(self.model.dead.len());
+        ensure(swept.done.len() == wanted, || format!("{swept:?} in place of {wanted}"))?;
+        for (id, _) in &swept.done {
+            ensure(self.model.exhume(id).is_some(), || format!("{id} was not dead"))?;
+        }
+        Ok(())
+    }
+
     async fn pass(&mut self, seconds: u64) -> Result<(), String> {
         self.trial.pass(seconds);
         self.trial.promote().await;
@@ -216,7 +255,7 @@ impl Play {
     async fn crash(mut self) -> Result<Self, String> {
         // Whether a parked lane still is after a crash is for its owner to find out.
         for lane in 0..LANES.len() {
-            if self.model.blocks[lane] == Some(Block::Parked) {
+            if matches!(self.model.blocks[lane], Some(Block::Parked(_))) {
                 self.release(lane).await?;
             }
         }
@@ -276,8 +315,10 @@ fn outcome(end: End, at: Timestamp, now: Timestamp) -> Outcome {
         End::Delivered => Outcome::Delivered,
         End::Sent => Outcome::Sent,
         End::Released => Outcome::Released,
-        End::RetryInPlace(_) => Outcome::Retry { at, place: Place::Keep, failure },
-        End::RetryElsewhere(_) => Outcome::Retry { at, place: Place::Leave, failure },
+        End::RetryInPlace(_) => Outcome::Retry { at, place: Place::Keep, failure, payload: None },
+        End::RetryElsewhere(_) => {
+            Outcome::Retry { at, place: Place::Leave, failure, payload: None }
+        }
         End::Dead => Outcome::Dead { reason: DeadReason::Attempts, failure: Some(failure) },
         End::Expired => Outcome::Expired,
         End::Dropped => Outcome::Dropped,

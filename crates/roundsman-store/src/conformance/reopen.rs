@@ -1,7 +1,9 @@
 //! Opening again after the process ended without a word: what was answered is still so.
 
 use super::trial::{Trial, done, draft, drafts, failure, labels, named, retry};
-use crate::{Block, DeadReason, Draft, Key, Outcome, Place, State};
+use crate::{
+    Block, DeadFilter, DeadReason, Draft, Endpoint, Key, Outcome, Place, Release, State, Sweep,
+};
 
 /// Everything that was accepted is there, in order, under the same ids.
 pub async fn accepted_is_kept(trial: Trial) {
@@ -96,4 +98,66 @@ pub async fn history_stays(trial: Trial) {
         done(settled);
     }
     assert_eq!(trial.counts().await.backlog, 0);
+}
+
+/// A lane whose endpoint was parked still waits for it: whoever opens the store releases it.
+pub async fn parked_lanes_stay(trial: Trial) {
+    let endpoint = Endpoint::of("https://example.com/");
+    trial.accept(vec![draft("k", "t", 0)]).await;
+    let lane = trial.lane("k", "t").await;
+    trial.block(&lane, Block::Parked(endpoint)).await;
+    let Some(trial) = trial.crash().await else { return };
+    assert!(trial.walk().await.is_empty());
+    assert!(trial.release_from(Release::Endpoint(Endpoint(1))).await.is_empty());
+    assert_eq!(trial.release_from(Release::Endpoints).await, vec![lane]);
+    assert_eq!(trial.walk().await.len(), 1);
+}
+
+/// What was taken back does not come again, and its id stays known.
+pub async fn taken_back_is_gone(trial: Trial) {
+    trial.accept(vec![named("a", "k", "t", 0), draft("k", "t", 1)]).await;
+    let place = trial.find("a").await.expect("kept").place;
+    trial.take_back("a", place).await;
+    let Some(trial) = trial.crash().await else { return };
+    assert_eq!(trial.labels(&*trial.lane("k", "t").await).await, [1]);
+    assert_eq!(trial.find("a").await, None);
+    assert!(trial.accept(vec![named("a", "k", "t", 0)]).await[0].duplicate);
+}
+
+async fn dead(trial: &Trial, count: u64) {
+    let batch = (0..count).map(|label| named(&format!("id-{label}"), "k", "t", label));
+    trial.accept(batch.collect()).await;
+    for record in trial.read(&*trial.lane("k", "t").await).await {
+        super::dead::kill(trial, &record, DeadReason::Attempts).await;
+    }
+}
+
+/// A replay that a crash cut short has replayed the first of them; each is in one place, and
+/// the rest can be replayed.
+pub async fn a_replay_in_the_middle(trial: Trial) {
+    dead(&trial, 5).await;
+    let sweep = Sweep { limit: 2, ..Sweep::default() };
+    trial.store.replay(sweep).await.expect("replayed");
+    let Some(trial) = trial.crash().await else { return };
+    assert_eq!((trial.counts().await.backlog, trial.counts().await.dead), (2, 3));
+    assert_eq!(trial.labels(&*trial.lane("k", "t").await).await, [0, 1]);
+    trial.replay(DeadFilter::default()).await;
+    assert_eq!(trial.labels(&*trial.lane("k", "t").await).await, [0, 1, 2, 3, 4]);
+    for label in 0..5 {
+        let found = trial.find(&format!("id-{label}")).await.expect("kept");
+        assert_eq!((found.state, found.history.attempts), (State::Ready, 0));
+    }
+    assert_eq!((trial.counts().await.backlog, trial.counts().await.dead), (5, 0));
+}
+
+/// A drop that a crash cut short has dropped the first of them, and the rest is there.
+pub async fn a_drop_in_the_middle(trial: Trial) {
+    dead(&trial, 5).await;
+    let sweep = Sweep { limit: 2, ..Sweep::default() };
+    trial.store.drop_dead(sweep).await.expect("dropped");
+    let Some(trial) = trial.crash().await else { return };
+    assert_eq!((trial.counts().await.dead, trial.counts().await.ids), (3, 5));
+    assert_eq!(trial.dead(DeadFilter::default()).await.len(), 3);
+    assert_eq!(trial.find("id-1").await, None);
+    assert_eq!(trial.find("id-2").await.expect("kept").state, State::Dead);
 }

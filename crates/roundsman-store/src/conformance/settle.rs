@@ -1,7 +1,7 @@
 //! Settling: each outcome does to its message what it says, once, and each is answered.
 
 use super::trial::{Trial, at, done, draft, drafts, failure, labels, named, retry};
-use crate::{LaneId, Outcome, Place, Record, Settled, Settlement, State, Which};
+use crate::{Failure, LaneId, Outcome, Place, Record, Settled, Settlement, State, Which};
 use std::sync::Arc;
 
 async fn records(trial: &Trial, count: u64) -> Vec<Record> {
@@ -233,8 +233,9 @@ pub async fn failures_are_told(trial: Trial) {
     let record = records(&trial, 1).await.remove(0);
     for what in ["first", "second"] {
         let what: Arc<str> = what.into();
-        let failure = crate::Failure { what, ..failure(trial.now()) };
-        let outcome = Outcome::Retry { at: trial.now(), place: Place::Keep, failure };
+        let failure = Failure { what, ..failure(trial.now()) };
+        let outcome =
+            Outcome::Retry { at: trial.now(), place: Place::Keep, failure, payload: None };
         done(trial.attempt(&reread(&trial, &record).await, outcome).await);
         trial.pass(1);
     }
@@ -243,4 +244,45 @@ pub async fn failures_are_told(trial: Trial) {
         found.attempts.iter().map(|attempt| (attempt.number, &*attempt.what)).collect();
     assert_eq!(told, [(1, "first"), (2, "second")]);
     assert_eq!(found.history.failures, 2);
+}
+
+/// Status and answer of a target are told with its failure; of a long answer the beginning.
+pub async fn answers_are_told(trial: Trial) {
+    let record = records(&trial, 1).await.remove(0);
+    let long = vec![b'x'; 2 * Failure::ANSWER];
+    let answers: [(u16, &[u8]); 3] = [(500, b"out of order"), (404, b""), (503, &long)];
+    for (status, body) in answers {
+        let failure = failure(trial.now()).answered(status, body);
+        let (at, place) = (trial.now(), Place::Keep);
+        let outcome = Outcome::Retry { at, place, failure, payload: None };
+        done(trial.attempt(&reread(&trial, &record).await, outcome).await);
+    }
+    let found = trial.find(&record.id.to_string()).await.expect("kept");
+    let told: Vec<(Option<u16>, usize)> = found
+        .attempts
+        .iter()
+        .map(|attempt| (attempt.status, attempt.answer.as_ref().map_or(0, |answer| answer.len())))
+        .collect();
+    assert_eq!(told, [(Some(500), 12), (Some(404), 0), (Some(503), Failure::ANSWER)]);
+    assert_eq!(found.attempts[0].answer.as_deref(), Some("out of order"));
+    assert_eq!(found.attempts[1].answer, None);
+}
+
+/// What lookups made of a payload is kept with a retry, wherever it waits, and marked as such.
+pub async fn an_augmented_payload_is_kept(trial: Trial) {
+    for (record, place) in records(&trial, 2).await.into_iter().zip([Place::Leave, Place::Keep]) {
+        let (at, payload) = (trial.now(), Some("{\"n\":7}".into()));
+        let outcome = Outcome::Retry { at, place, failure: failure(at), payload };
+        done(trial.attempt(&record, outcome).await);
+    }
+    trial.promote().await;
+    let again = trial.read(&*trial.lane("k", "t").await).await;
+    assert_eq!(labels(&again), [7, 7]);
+    for record in &again {
+        assert!(record.history.as_ref().is_some_and(|history| history.augmented));
+        done(trial.attempt(record, retry(trial.now(), Place::Keep)).await);
+    }
+    let again = trial.read(&*trial.lane("k", "t").await).await;
+    assert_eq!(labels(&again), [7, 7]);
+    assert!(again[0].history.as_ref().is_some_and(|history| history.augmented));
 }

@@ -82,10 +82,14 @@ macro_rules! conformance {
                 by_id_on_its_topic_only
                 by_id_after_a_move
                 failures_are_told
+                answers_are_told
+                an_augmented_payload_is_kept
             }
             block {
                 until_released
                 a_join_releases_the_absent
+                an_endpoint_releases_its_lanes
+                all_endpoints_release_theirs
                 newcomers_wait_too
                 an_empty_lane_is_not_blocked
                 the_last_block_holds
@@ -107,6 +111,7 @@ macro_rules! conformance {
                 not_under_way
                 expired_on_arrival
                 while_it_waits_for_a_retry
+                a_retried_head_lets_its_lane_go_on
                 many_at_once
             }
             dead {
@@ -115,6 +120,29 @@ macro_rules! conformance {
                 without_a_failure
                 stays_dead
                 the_last_failures
+            }
+            take_back {
+                one_that_is_ready
+                one_that_is_scheduled
+                only_where_it_was_seen
+                what_is_gone_is_elsewhere
+                its_id_is_known_for_a_day
+                a_retried_head_lets_its_lane_go_on
+                other_blocks_stay
+            }
+            letters {
+                page_by_page
+                show_everything
+                by_every_filter
+                by_id
+                a_replayed_one_comes_as_new
+                a_replayed_one_keeps_its_id
+                a_replay_is_no_duplicate
+                a_replay_into_a_busy_lane
+                a_replay_into_a_blocked_lane
+                replayed_step_by_step
+                dropped_for_good
+                a_dropped_id_is_known_for_a_day
             }
             hints {
                 are_taken_once
@@ -140,6 +168,10 @@ macro_rules! conformance {
                 numbers_are_not_used_again
                 blocks_stay
                 history_stays
+                parked_lanes_stay
+                taken_back_is_gone
+                a_replay_in_the_middle
+                a_drop_in_the_middle
             }
         }
     };

@@ -1,9 +1,10 @@
 //! What a case works with: a store, its clock, and short words for the calls.
 
 use crate::{
-    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Claimed, Clock, Counts, Draft,
-    Failure, Fingerprint, HeldClock, Key, Lane, Outcome, Place, Promoted, Receipt, Record, Release,
-    Settled, Settlement, Sighting, Store, Timestamp, Which,
+    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Claimed, Clock, Counts, DeadFilter,
+    DeadLetter, Draft, Failure, Fingerprint, HeldClock, Key, Lane, LaneId, Outcome, Place,
+    Promoted, Receipt, Record, Release, Settled, Settlement, Sighting, Store, Sweep, TakenBack,
+    Timestamp, Which,
 };
 use std::fmt;
 use std::future::Future;
@@ -184,7 +185,43 @@ impl Trial {
     }
 
     pub(super) async fn release_topic(&self, topic: &str) -> Vec<Arc<Lane>> {
-        self.store.release(Release::Topic(topic.into())).await.expect("released")
+        self.release_from(Release::Topic(topic.into())).await
+    }
+
+    pub(super) async fn release_from(&self, which: Release) -> Vec<Arc<Lane>> {
+        self.store.release(which).await.expect("released")
+    }
+
+    pub(super) async fn take_back(&self, id: &str, place: Option<(LaneId, u64)>) -> TakenBack {
+        self.store.take_back(id, place).await.expect("answered")
+    }
+
+    /// Every dead letter that passes.
+    pub(super) async fn dead(&self, filter: DeadFilter) -> Vec<DeadLetter> {
+        let mut sweep = Sweep { filter, after: 0, limit: 1000 };
+        let mut all = Vec::new();
+        loop {
+            let page = self.store.dead(sweep.clone()).await.expect("looked through");
+            all.extend(page.letters);
+            match page.next {
+                Some(next) => sweep.after = next,
+                None => return all,
+            }
+        }
+    }
+
+    /// Replays every dead letter that passes; their ids, in order.
+    pub(super) async fn replay(&self, filter: DeadFilter) -> Vec<String> {
+        let mut sweep = Sweep { filter, after: 0, limit: 1000 };
+        let mut all = Vec::new();
+        loop {
+            let swept = self.store.replay(sweep.clone()).await.expect("replayed");
+            all.extend(swept.done.iter().map(|(id, _)| id.to_string()));
+            match swept.next {
+                Some(next) => sweep.after = next,
+                None => return all,
+            }
+        }
     }
 
     /// Does all that is due.
@@ -251,11 +288,11 @@ pub(super) fn at(record: &Record, attempt: u32) -> Which {
 }
 
 pub(super) fn failure(at: Timestamp) -> Failure {
-    Failure { at, what: "it did not answer".into() }
+    Failure::new(at, "it did not answer")
 }
 
 pub(super) fn retry(at: Timestamp, place: Place) -> Outcome {
-    Outcome::Retry { at, place, failure: failure(at) }
+    Outcome::Retry { at, place, failure: failure(at), payload: None }
 }
 
 /// Panics with a sentence unless the settlement was written down.

@@ -1,7 +1,7 @@
 //! Walking: every lane that has something to do, and no other.
 
 use super::trial::{Trial, done, draft, drafts};
-use crate::{Block, Draft, Lane, LaneId, Outcome, shard_of};
+use crate::{Block, Draft, Endpoint, Lane, LaneId, Outcome, shard_of};
 use std::sync::Arc;
 
 fn ids(lanes: &[Arc<Lane>]) -> Vec<LaneId> {
@@ -43,7 +43,7 @@ pub async fn only_ready_lanes(trial: Trial) {
     trial.accept(drafts("empty", "t", 2..3)).await;
     let deliver_at = Some(trial.later(60));
     trial.accept(vec![Draft { deliver_at, ..draft("later", "t", 3) }]).await;
-    trial.block(&*trial.lane("blocked", "t").await, Block::Parked).await;
+    trial.block(&*trial.lane("blocked", "t").await, Block::Parked(Endpoint(7))).await;
     let empty = trial.lane("empty", "t").await;
     let record = trial.read(&empty).await.remove(0);
     done(trial.attempt(&record, Outcome::Delivered).await);

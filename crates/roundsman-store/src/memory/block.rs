@@ -18,6 +18,8 @@ impl State {
                 let row = self.lanes.topics.find(&topic);
                 row.map(|row| row.absent.iter().copied().collect()).unwrap_or_default()
             }
+            Release::Endpoint(endpoint) => self.lanes.parked(Some(endpoint)),
+            Release::Endpoints => self.lanes.parked(None),
         };
         let mut released = Vec::with_capacity(lanes.len());
         for id in lanes {

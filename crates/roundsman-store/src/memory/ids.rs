@@ -21,7 +21,8 @@ pub(super) enum Spot {
 #[derive(Debug)]
 pub(super) struct Gone {
     pub(super) lane: Arc<Lane>,
-    pub(super) state: State,
+    /// `None`: taken back, or dropped from the dead letters; only its id is still known.
+    pub(super) state: Option<State>,
     pub(super) accepted_at: Timestamp,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) settled_at: Timestamp,

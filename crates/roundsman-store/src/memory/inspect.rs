@@ -29,12 +29,12 @@ impl State {
         }
         let MessageId::Given(id) = MessageId::parse(id, self.salt) else { return None };
         match &self.ids.find(&id)?.fate {
-            Fate::Gone(gone) => Some(sight_gone(id, gone)),
+            Fate::Gone(gone) => sight_gone(id, gone),
             Fate::Kept(_) => None,
         }
     }
 
-    fn sight_kept(&self, spot: Spot) -> Option<Sighting> {
+    pub(super) fn sight_kept(&self, spot: Spot) -> Option<Sighting> {
         let (kept, lane) = self.look(spot)?;
         let (state, due_at) = self.state_of(spot);
         let (Spot::Lane(_, seq) | Spot::Schedule(_, seq) | Spot::Dead(seq)) = spot;
@@ -77,12 +77,12 @@ impl State {
     }
 }
 
-fn sight_gone(id: Arc<str>, gone: &Gone) -> Sighting {
+fn sight_gone(id: Arc<str>, gone: &Gone) -> Option<Sighting> {
     let past = gone.past.as_deref().cloned().unwrap_or_default();
     let Past { history, log, .. } = past;
-    Sighting {
+    Some(Sighting {
         id,
-        state: gone.state,
+        state: gone.state?,
         topic: gone.lane.topic.clone(),
         key: gone.lane.key.clone(),
         event: "".into(),
@@ -94,5 +94,5 @@ fn sight_gone(id: Arc<str>, gone: &Gone) -> Sighting {
         attempts: log,
         reason: None,
         place: None,
-    }
+    })
 }

@@ -77,7 +77,20 @@ impl Kept {
         if past.log.len() == Past::REMEMBERED {
             past.log.remove(0);
         }
-        past.log.push(Attempt { number: attempt, at: failure.at, what: failure.what });
+        past.log.push(Attempt::failed(attempt, failure));
+    }
+
+    /// Keeps what lookups made of the payload.
+    pub(super) fn augment(&mut self, payload: Bytes) {
+        self.payload = payload;
+        self.past.get_or_insert_default().history.augmented = true;
+    }
+
+    /// Forgets what was tried and when it expires, as if it were new.
+    pub(super) fn begin_anew(&mut self) {
+        (self.expires_at, self.claimed) = (None, 0);
+        let made = self.past.take().and_then(|past| past.made);
+        self.past = made.map(|_| Box::new(Past { made, ..Past::default() }));
     }
 
     pub(super) fn id(&self, lane: LaneId, seq: u64, salt: IdSalt) -> MessageId {

@@ -8,7 +8,7 @@
 use super::accounts::Accounts;
 use super::kept::Kept;
 use super::queue::Queue;
-use crate::{Block, Key, Lane, LaneId, Timestamp, shard_of};
+use crate::{Block, Endpoint, Key, Lane, LaneId, Timestamp, shard_of};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(super) struct Lanes {
     ready: BTreeSet<LaneId>,
     /// Those blocked until a moment.
     waking: BTreeSet<(Timestamp, LaneId)>,
+    /// Those that wait because an endpoint is parked.
+    parked: BTreeSet<(Endpoint, LaneId)>,
     /// Those that may hold something expired at a moment, or after it.
     expiring: BTreeSet<(Timestamp, LaneId)>,
     /// Those that ran empty, in the order in which they are forgotten.
@@ -170,7 +172,8 @@ impl Lanes {
                 self.topics[state.topic].absent.remove(&id);
             }
             Some(Block::Until(at)) => drop(self.waking.remove(&(at, id))),
-            Some(Block::Parked) | None => {}
+            Some(Block::Parked(endpoint)) => drop(self.parked.remove(&(endpoint, id))),
+            None => {}
         }
         match block {
             Some(Block::Absent) => {
@@ -179,13 +182,38 @@ impl Lanes {
                 self.topics[state.topic].absent.insert(id);
             }
             Some(Block::Until(at)) => drop(self.waking.insert((at, id))),
-            Some(Block::Parked) | None => {}
+            Some(Block::Parked(endpoint)) => drop(self.parked.insert((endpoint, id))),
+            None => {}
         }
         if block.is_none() && count > 0 {
             self.ready.insert(id);
         } else {
             self.ready.remove(&id);
         }
+    }
+
+    /// Whether a lane waits for the moment of this record, its head.
+    pub(super) fn waits_for(&self, id: LaneId, seq: u64) -> bool {
+        let waits = |state: &LaneState| {
+            matches!(state.block, Some(Block::Until(_))) && state.records.first() == Some(seq)
+        };
+        self.lanes.get(&id).is_some_and(waits)
+    }
+
+    /// Releases a lane whose head is gone, and answers whether it has anything to go on with.
+    pub(super) fn go_on(&mut self, id: LaneId) -> bool {
+        self.set_block(id, None);
+        self.lanes.get(&id).is_some_and(|state| !state.records.is_empty())
+    }
+
+    /// The lanes that wait for this endpoint, or for any.
+    pub(super) fn parked(&self, endpoint: Option<Endpoint>) -> Vec<LaneId> {
+        let (first, last) = match endpoint {
+            Some(endpoint) => (endpoint, endpoint),
+            None => (Endpoint(0), Endpoint(u64::MAX)),
+        };
+        let parked = self.parked.range((first, LaneId(0))..=(last, LaneId(u64::MAX)));
+        parked.map(|(_, id)| *id).collect()
     }
 
     /// The lane whose block ends first, and when.

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! `State` is plain data with plain methods, one file for each verb of the contract (`accept`,
-//! `fetch`, `claim`, `settle`, `block`, `promote`, `inspect`); only `store` knows of locks, clocks
+//! `fetch`, `claim`, `settle`, `block`, `promote`, `inspect`, `operate`); only `store` knows of locks, clocks
 //! and futures. Every call costs by its batch, never by the backlog: sequences ascend within a
 //! lane, so that a queue and a binary search do where one would think of a tree.
 //!
@@ -30,6 +30,7 @@ mod ids;
 mod inspect;
 mod kept;
 mod lanes;
+mod operate;
 mod promote;
 mod queue;
 mod settle;

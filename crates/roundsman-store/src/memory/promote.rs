@@ -47,7 +47,7 @@ impl State {
             let Some(taken) = self.take(Spot::Schedule(due, seq)) else { return false };
             if taken.kept.expires_at.is_some_and(|at| at <= now) {
                 let attempts = taken.kept.attempts();
-                self.finish(taken, attempts, Seen::Expired, now);
+                self.finish(taken, attempts, Some(Seen::Expired), now);
                 promoted.expired += 1;
                 continue;
             }
@@ -97,10 +97,15 @@ impl State {
             }
         }
         self.lanes.set_expiring(id, next);
+        // Once a head that is tried again is over, the rest of its lane goes on.
+        let is_waited_for = expired.first().is_some_and(|seq| self.lanes.waits_for(id, *seq));
         for seq in &expired {
             let Some(taken) = self.take(Spot::Lane(id, *seq)) else { continue };
             let attempts = taken.kept.attempts();
-            self.finish(taken, attempts, Seen::Expired, now);
+            self.finish(taken, attempts, Some(Seen::Expired), now);
+        }
+        if is_waited_for && self.lanes.go_on(id) {
+            promoted.lanes.extend(self.lanes.find(id).map(|state| state.lane.clone()));
         }
         promoted.expired += expired.len() as u64;
         expired.len()

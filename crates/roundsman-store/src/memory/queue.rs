@@ -34,6 +34,11 @@ impl Queue {
         self.live == 0
     }
 
+    /// The sequence of the head.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.slots.front().map(|slot| slot.seq)
+    }
+
     /// The sequence of the newest; 0 where there is none.
     pub(super) fn last(&self) -> u64 {
         self.slots.back().map_or(0, |slot| slot.seq)

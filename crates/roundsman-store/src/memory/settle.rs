@@ -47,9 +47,12 @@ impl State {
                     self.lanes.expect_expiry(lane, expiry);
                 }
             }
-            Outcome::Retry { at, place, failure } => {
+            Outcome::Retry { at, place, failure, payload } => {
                 if let Some(kept) = self.look_mut(spot) {
                     kept.fail(attempt, failure, now);
+                    if let Some(payload) = payload {
+                        kept.augment(payload);
+                    }
                 }
                 match (place, spot) {
                     (Place::Keep, Spot::Lane(lane, seq)) => self.keep(lane, seq, at, now),
@@ -63,7 +66,7 @@ impl State {
     fn end(&mut self, spot: Spot, attempt: Option<u32>, state: Seen, now: Timestamp) {
         let Some(taken) = self.take(spot) else { return };
         let attempts = taken.kept.attempts().max(attempt.unwrap_or(0));
-        self.finish(taken, attempts, state, now);
+        self.finish(taken, attempts, Some(state), now);
     }
 
     /// Tried again at its place: the lane waits. Where several of a lane do, it waits for all.

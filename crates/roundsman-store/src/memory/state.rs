@@ -144,10 +144,36 @@ impl State {
         }
     }
 
+    /// The backlog counts one message more of this lane's key.
+    pub(super) fn count(&mut self, lane: LaneId) {
+        self.backlog += 1;
+        if let Some(key) = self.lanes.find(lane).map(|state| state.key) {
+            self.lanes.keys[key].backlog += 1;
+        }
+    }
+
     /// Ends a message for good, delivered or not: only its id, where the sender gave one, stays.
-    pub(super) fn finish(&mut self, taken: Taken, attempts: u32, state: Seen, now: Timestamp) {
+    /// Without a state it is not to be found by that either.
+    pub(super) fn finish(
+        &mut self,
+        taken: Taken,
+        attempts: u32,
+        state: Option<Seen>,
+        now: Timestamp,
+    ) {
+        self.uncount(taken.lane.id);
+        self.remember(taken, attempts, state, now);
+    }
+
+    /// Remembers the id of a message that is no longer kept, where the sender gave one.
+    pub(super) fn remember(
+        &mut self,
+        taken: Taken,
+        attempts: u32,
+        state: Option<Seen>,
+        now: Timestamp,
+    ) {
         let Taken { kept, lane, seq } = taken;
-        self.uncount(lane.id);
         let first = kept.first_place(lane.id, seq);
         let (accepted_at, expires_at) = (kept.accepted_at, kept.expires_at);
         let past: Option<Box<Past>> = kept.past;

@@ -3,9 +3,10 @@
 use super::hints::HintSender;
 use super::state::State;
 use crate::{
-    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, Draft, Fetched,
-    Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Ownership, Promoted, Receipt,
-    Release, SHARDS, Settled, Settlement, Sighting, Store, StoreError,
+    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, DeadPage, Draft,
+    Fetched, Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate, Ownership,
+    Promoted, Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store, StoreError, Sweep,
+    Swept, TakenBack,
 };
 use parking_lot::Mutex;
 use std::fmt;
@@ -184,6 +185,26 @@ impl Inspect for MemoryStore {
 
     fn salt(&self) -> IdSalt {
         self.shared.salt
+    }
+}
+
+impl Operate for MemoryStore {
+    fn take_back<'a>(&'a self, id: &'a str, place: Option<(LaneId, u64)>) -> Answer<'a, TakenBack> {
+        let now = self.shared.clock.now();
+        Box::pin(async move { self.shared.with(|state| state.take_back(id, place, now)) })
+    }
+
+    fn dead(&self, sweep: Sweep) -> Answer<'_, DeadPage> {
+        Box::pin(async move { self.shared.with(|state| state.dead_page(&sweep)) })
+    }
+
+    fn replay(&self, sweep: Sweep) -> Answer<'_, Swept> {
+        Box::pin(async move { self.shared.with(|state| state.replay(&sweep)) })
+    }
+
+    fn drop_dead(&self, sweep: Sweep) -> Answer<'_, Swept> {
+        let now = self.shared.clock.now();
+        Box::pin(async move { self.shared.with(|state| state.drop_dead(&sweep, now)) })
     }
 }
 
