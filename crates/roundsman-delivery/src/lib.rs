@@ -4,7 +4,7 @@
 //!  accept ─► intake ─► store ──hint──► source ═events═► deliver ═outcomes═► settle ─► store
 //!                                       ▲  ▲               │  ▲               │
 //!                                       │  └── sent ───────┤  └─ acknowledger │
-//!                         joined, left ─┘                  ▼                  │
+//!         joined, left, parked, opened ─┘                  ▼                  │
 //!                                                       target        settled ┘ (back to source)
 //! ```
 //!
@@ -28,4 +28,4 @@ pub use node::{Dispatch, DrainReport, Node, NodeBuilder, Settings};
 pub use retry::{Retry, Verdict};
 pub use roundsman_store::Pattern;
 pub use rule::{Ack, Offline, Order, Rule, Rules, To};
-pub use target::{Acknowledger, Batch, Fate, Message, Slot, Target};
+pub use target::{Acknowledger, Batch, Fate, Message, Slot, Target, Trouble};

@@ -41,10 +41,18 @@ impl Retry {
     ///
     /// The wait is drawn evenly from nothing to the ceiling ("full jitter", Brooker, *Exponential
     /// Backoff and Jitter*, 2015); `luck` is the draw, from 0 up to 1. A wait that would end past
-    /// `max_age` is no attempt at all: the message is dead now.
+    /// `max_age` is no attempt at all: the message is dead now. `not_before` is what the target
+    /// asked for.
     #[must_use]
-    pub fn decide(&self, history: &History, now: Timestamp, luck: f64) -> Verdict {
-        self.decide_at(history, now.after(self.ceiling(history.failures).mul_f64(luck)), now)
+    pub fn decide(
+        &self,
+        history: &History,
+        now: Timestamp,
+        not_before: Option<Timestamp>,
+        luck: f64,
+    ) -> Verdict {
+        let drawn = now.after(self.ceiling(history.failures).mul_f64(luck));
+        self.decide_at(history, not_before.map_or(drawn, |moment| moment.max(drawn)), now)
     }
 
     /// As [`decide`](Self::decide) where the wait is not this policy's to choose: an

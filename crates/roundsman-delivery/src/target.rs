@@ -1,7 +1,8 @@
 //! Targets: where messages leave the house, and the acknowledger through which a target answers.
 
-use crate::rule::To;
-use roundsman_store::Record;
+use crate::rule::{Rule, To};
+use bytes::Bytes;
+use roundsman_store::{DeadReason, Endpoint, Record, Timestamp};
 use std::fmt;
 use std::sync::Arc;
 
@@ -69,6 +70,17 @@ impl fmt::Debug for Slot {
 pub trait Target: Send + Sync + 'static {
     /// Takes one batch.
     fn deliver(&self, batch: Batch);
+
+    /// What has to answer for the messages of a topic under a rule to be delivered, where that can
+    /// be away for all of them at once. Asked whenever a lane comes up, so it is cheap, and always
+    /// the same for the same rule and topic.
+    ///
+    /// A target that has endpoints says which of them is [parked](Acknowledger::parked). From then
+    /// on messages for it stay in the store, but for one at a time, and the first of those that is
+    /// answered in any other way opens it again.
+    fn endpoint(&self, _rule: usize, _topic: &str) -> Option<Endpoint> {
+        None
+    }
 }
 
 /// Told once what became of a batch. Dropped without a word, the batch is *released*: handed back
@@ -87,9 +99,38 @@ pub enum Fate {
     /// Nobody was there, nothing was written.
     Absent,
     /// It failed; counts towards the limit.
-    Failed(Arc<str>),
+    Failed(Trouble),
+    /// Refused for good: dead now, for this reason.
+    Refused(DeadReason, Trouble),
+    /// Handed back unharmed, because its endpoint is parked.
+    Parked {
+        /// What does not answer.
+        endpoint: Endpoint,
+        /// Not before this moment is one message let through to try it.
+        until: Timestamp,
+    },
     /// Handed back unharmed.
     Released,
+}
+
+/// What went wrong with an attempt, for the person who looks the message up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// In words.
+    pub what: Arc<str>,
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
+    /// How the answer began; [`Failure::ANSWER`](roundsman_store::Failure::ANSWER) bytes of it are
+    /// kept.
+    pub answer: Bytes,
+    /// The target asks for no further attempt before this moment.
+    pub not_before: Option<Timestamp>,
+}
+
+impl From<&str> for Trouble {
+    fn from(what: &str) -> Self {
+        Self { what: what.into(), ..Self::default() }
+    }
 }
 
 impl Acknowledger {
@@ -114,9 +155,21 @@ impl Acknowledger {
         self.say(Fate::Absent);
     }
 
-    /// The attempt failed, and why, in words for the person who looks the message up.
-    pub fn failed(self, why: &str) {
+    /// The attempt failed, and why: a few words, or [`Trouble`] where more is known.
+    pub fn failed(self, why: impl Into<Trouble>) {
         self.say(Fate::Failed(why.into()));
+    }
+
+    /// The target refused every message for good, and why: no further attempt, they are dead.
+    pub fn refused(self, reason: DeadReason, why: impl Into<Trouble>) {
+        self.say(Fate::Refused(reason, why.into()));
+    }
+
+    /// `endpoint` does not answer: every message is handed back unharmed, no attempt counted. All
+    /// that is meant for it waits in the store, but for one message that is let through from
+    /// `until` on; answered with anything but this, it opens the endpoint again.
+    pub fn parked(self, endpoint: Endpoint, until: Timestamp) {
+        self.say(Fate::Parked { endpoint, until });
     }
 
     fn say(mut self, fate: Fate) {
@@ -151,6 +204,11 @@ impl Targets {
 
     pub(crate) fn find(&self, to: To) -> Option<&Arc<dyn Target>> {
         self.0.iter().find(|(kind, _)| *kind == to).map(|(_, target)| target)
+    }
+
+    /// The endpoint of a topic's messages under rule `number`.
+    pub(crate) fn endpoint(&self, number: usize, rule: &Rule, topic: &str) -> Option<Endpoint> {
+        self.find(rule.to)?.endpoint(number, topic)
     }
 }
 

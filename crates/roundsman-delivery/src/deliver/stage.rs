@@ -5,12 +5,13 @@ use crate::metrics::Metrics;
 use crate::retry::{Retry, Verdict};
 use crate::rule::{Offline, Order, Rule, Rules};
 use crate::settle::{Closing, Ticket};
-use crate::target::{Acknowledger, Batch, Fate, Message, Slot, Targets};
+use crate::source::SourceInfo;
+use crate::target::{Acknowledger, Batch, Fate, Message, Slot, Targets, Trouble};
 use roundsman::{Emitter, Mode, Reason, Side, StageRef, Subscribe, SubscriptionId, Transform};
 use roundsman_store::{
-    ClaimId, Clock, Failure, History, LaneId, Outcome, Place, Settled, Timestamp,
+    ClaimId, Clock, Endpoint, Failure, History, LaneId, Outcome, Place, Settled, Timestamp,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -29,6 +30,8 @@ pub(crate) enum DeliverInfo {
     Fate(Flight, Fate),
     /// Slots were given back.
     Freed,
+    /// An endpoint answers again.
+    Open(Endpoint),
     /// Ends that the source tells: they take the same road to the store.
     Close(Vec<Closing>),
     /// A client acknowledges messages of a topic.
@@ -43,6 +46,7 @@ pub(crate) enum DeliverInfo {
 #[derive(Debug)]
 pub(crate) struct Flight {
     lane: LaneId,
+    topic: Arc<str>,
     rule: usize,
     claim: ClaimId,
     begun: Timestamp,
@@ -65,6 +69,9 @@ pub(crate) struct DeliverStage {
     metrics: Arc<Metrics>,
     slots: Slots,
     freed: Freed,
+    source: StageRef<SourceInfo>,
+    /// The endpoints that targets have parked.
+    parked: FxHashSet<Endpoint>,
     upstream: Option<SubscriptionId>,
     me: Option<StageRef<DeliverInfo>>,
 }
@@ -74,7 +81,7 @@ impl DeliverStage {
         targets: Targets,
         (rules, retry): (Rules, Retry),
         clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
+        (metrics, source): (Arc<Metrics>, StageRef<SourceInfo>),
         most: usize,
     ) -> Self {
         Self {
@@ -85,6 +92,8 @@ impl DeliverStage {
             metrics,
             slots: Slots::new(most),
             freed: Freed::default(),
+            source,
+            parked: FxHashSet::default(),
             upstream: None,
             me: None,
         }
@@ -140,7 +149,8 @@ impl DeliverStage {
                 history: message.record.history.clone(),
             })
             .collect();
-        let flight = Flight { lane: lane.id, rule, claim, begun: now, members };
+        let topic = lane.topic.clone();
+        let flight = Flight { lane: lane.id, topic, rule, claim, begun: now, members };
         let (count, freed, teller) = (messages.len(), self.freed.clone(), me.clone());
         let slot = Slot::new(move || {
             if freed.give(count) {
@@ -158,6 +168,30 @@ impl DeliverStage {
         }
     }
 
+    /// Keeps book of which endpoints are parked, as the targets' answers say.
+    fn book(&mut self, flight: &Flight, fate: &Fate) {
+        match fate {
+            Fate::Parked { endpoint, until } => {
+                self.parked.insert(*endpoint);
+                let _ = self.source.info(SourceInfo::Parked(*endpoint, *until, flight.lane));
+            }
+            Fate::Delivered | Fate::Failed(_) | Fate::Refused(..) if !self.parked.is_empty() => {
+                let rule = self.rules.get(flight.rule);
+                let endpoint =
+                    rule.and_then(|rule| self.targets.endpoint(flight.rule, rule, &flight.topic));
+                if let Some(endpoint) = endpoint.filter(|endpoint| self.parked.contains(endpoint)) {
+                    self.open(endpoint);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, endpoint: Endpoint) {
+        self.parked.remove(&endpoint);
+        let _ = self.source.info(SourceInfo::Opened(endpoint));
+    }
+
     /// The outcome of each message of a batch.
     fn outcomes(&self, flight: &Flight, fate: &Fate, out: &mut Emitter<'_, Closing>) {
         let rule = self.rules.get(flight.rule);
@@ -169,7 +203,11 @@ impl DeliverStage {
                 Fate::Absent if rule.is_some_and(|rule| rule.offline == Offline::Drop) => {
                     Outcome::Dropped
                 }
-                Fate::Absent | Fate::Released => Outcome::Released,
+                Fate::Absent | Fate::Released | Fate::Parked { .. } => Outcome::Released,
+                Fate::Refused(reason, why) => {
+                    let failure = Some(failure(why, self.clock.now()));
+                    Outcome::Dead { reason: *reason, failure }
+                }
                 Fate::Failed(_) if held_back => Outcome::Released,
                 Fate::Failed(why) => {
                     let outcome = self.failed(rule, member, why, flight.begun);
@@ -187,13 +225,13 @@ impl DeliverStage {
         &self,
         rule: Option<&Rule>,
         member: &Member,
-        why: &Arc<str>,
+        why: &Trouble,
         begun: Timestamp,
     ) -> Outcome {
         let now = self.clock.now();
-        let failure = Failure::new(now, why.clone());
+        let failure = failure(why, now);
         let history = Retry::after_failure(member.history.as_deref(), member.attempt, begun);
-        match self.retry.decide(&history, now, rand::random()) {
+        match self.retry.decide(&history, now, why.not_before, rand::random()) {
             Verdict::Again(at) => {
                 let ordered = rule.is_some_and(|rule| rule.order == Order::Topic);
                 let place = if ordered { Place::Keep } else { Place::Leave };
@@ -218,6 +256,14 @@ impl DeliverStage {
         if run.1 > 0 {
             self.metrics.wait_seconds.observe(now.since(run.0), run.1);
         }
+    }
+}
+
+fn failure(why: &Trouble, at: Timestamp) -> Failure {
+    let failure = Failure::new(at, why.what.clone());
+    match why.status {
+        Some(status) => failure.answered(status, &why.answer),
+        None => failure,
     }
 }
 
@@ -268,7 +314,11 @@ impl Transform for DeliverStage {
         out: &mut Emitter<'_, Closing>,
     ) -> Result<(), Reason> {
         match info {
-            DeliverInfo::Fate(flight, fate) => self.outcomes(&flight, &fate, out),
+            DeliverInfo::Fate(flight, fate) => {
+                self.book(&flight, &fate);
+                self.outcomes(&flight, &fate, out);
+            }
+            DeliverInfo::Open(endpoint) => self.open(endpoint),
             DeliverInfo::Freed => {}
             DeliverInfo::Close(closings) => {
                 for closing in closings {

@@ -107,13 +107,15 @@ impl NodeBuilder {
             dispatch: settings.dispatch,
             retry: settings.retry,
             rules: settings.rules.clone(),
+            targets: targets.clone(),
         };
         let source =
             SourceStage::new(store.clone(), clock.clone(), limits, metrics.clone(), errands, held);
         let source = producer(source).unbounded().spawn();
         let policy = (settings.rules.clone(), settings.retry);
         let most = settings.dispatch.max_in_flight.max(1);
-        let deliver = DeliverStage::new(targets, policy, clock.clone(), metrics.clone(), most);
+        let told = (metrics.clone(), source.stage.clone());
+        let deliver = DeliverStage::new(targets, policy, clock.clone(), told, most);
         let deliver = transform(deliver).spawn();
         let settle =
             SettleStage::new(store.clone(), clock.clone(), source.stage.clone(), metrics.clone());

@@ -9,7 +9,7 @@ use crate::{IntakeError, Rules};
 use parking_lot::RwLock;
 use roundsman::{Reason, StageRef};
 use roundsman_store::{
-    Draft, LaneId, MessageId, Receipt, Settled, Sighting, State, Store, StoreError,
+    Draft, Endpoint, LaneId, MessageId, Receipt, Settled, Sighting, State, Store, StoreError,
 };
 use rustc_hash::FxHashMap;
 use std::fmt;
@@ -161,6 +161,12 @@ impl Node {
             awaited -= 1;
         }
         Ok(settled)
+    }
+
+    /// An endpoint answers again: the lanes that waited for it may go on. Called when that is known
+    /// from elsewhere than a message; a message's own answer says it by itself.
+    pub fn release_endpoint(&self, endpoint: Endpoint) {
+        let _ = self.0.deliver.info(DeliverInfo::Open(endpoint));
     }
 
     /// One message by its id.

@@ -1,7 +1,8 @@
 //! The clerk: carries out what the source asks of lanes at the store, blocks and releases, in order.
 //!
 //! The order is what keeps a join from being lost: a lane that was blocked because nobody was
-//! there, and released by a join a moment later, must not end up blocked.
+//! there, and released by a join a moment later, must not end up blocked. The same goes for a lane
+//! whose endpoint was parked and answers again.
 
 use super::info::SourceInfo;
 use futures_util::future::join_all;
@@ -14,10 +15,10 @@ use tokio::sync::mpsc;
 /// What the clerk is asked to do.
 #[derive(Debug)]
 pub(crate) enum Errand {
-    /// Nobody is there for these lanes.
-    Block(Vec<LaneId>),
-    /// Somebody joined this topic.
-    Release(Arc<str>),
+    /// These lanes have to wait.
+    Block(Vec<(LaneId, Block)>),
+    /// What these waited for is there.
+    Release(Release),
 }
 
 /// How long the clerk waits before it tries the store again.
@@ -32,43 +33,47 @@ pub(crate) async fn clerk(
     let mut waiting = Vec::new();
     while errands.recv_many(&mut waiting, 1024).await > 0 {
         let mut blocks = Vec::new();
-        let mut topics: Vec<Arc<str>> = Vec::new();
+        let mut releases = Vec::new();
         for errand in waiting.drain(..) {
             match errand {
                 Errand::Block(lanes) => {
-                    release(&store, &mut topics, &source).await;
+                    release(&store, &mut releases, &source).await;
                     blocks.extend(lanes);
                 }
-                Errand::Release(topic) => {
+                Errand::Release(which) => {
                     block(&store, &mut blocks).await;
-                    topics.push(topic);
+                    releases.push(which);
                 }
             }
         }
         block(&store, &mut blocks).await;
-        release(&store, &mut topics, &source).await;
+        release(&store, &mut releases, &source).await;
     }
 }
 
-async fn block(store: &Arc<dyn Store>, lanes: &mut Vec<LaneId>) {
+async fn block(store: &Arc<dyn Store>, lanes: &mut Vec<(LaneId, Block)>) {
     if lanes.is_empty() {
         return;
     }
-    lanes.sort_unstable();
-    lanes.dedup();
-    let batch: Vec<_> = lanes.drain(..).map(|lane| (lane, Block::Absent)).collect();
+    // The sort is stable: of several blocks of a lane the last one asked for is written.
+    lanes.reverse();
+    lanes.sort_by_key(|(lane, _)| *lane);
+    lanes.dedup_by_key(|(lane, _)| *lane);
+    let batch = std::mem::take(lanes);
     until_done(|| store.block(batch.clone())).await;
 }
 
 async fn release(
     store: &Arc<dyn Store>,
-    topics: &mut Vec<Arc<str>>,
+    releases: &mut Vec<Release>,
     source: &StageRef<SourceInfo>,
 ) {
-    let batch = std::mem::take(topics);
-    let released = join_all(batch.into_iter().map(|topic| async move {
-        until_done(|| store.release(Release::Topic(topic.clone()))).await
-    }));
+    let batch = std::mem::take(releases);
+    let released = join_all(
+        batch
+            .into_iter()
+            .map(|which| async move { until_done(|| store.release(which.clone())).await }),
+    );
     for lanes in released.await.into_iter().flatten() {
         if !lanes.is_empty() && source.info(SourceInfo::Lanes(lanes)).is_err() {
             return;

@@ -4,7 +4,7 @@ use super::lane::Told;
 use super::pick::Picked;
 use crate::deliver::DeliverInfo;
 use roundsman::StageRef;
-use roundsman_store::{Ask, ClaimId, Fetched, Hint, Lane, LaneId, StoreError};
+use roundsman_store::{Ask, ClaimId, Endpoint, Fetched, Hint, Lane, LaneId, StoreError, Timestamp};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -21,6 +21,10 @@ pub(crate) enum SourceInfo {
     Joined(Arc<str>, bool),
     /// A client left a topic.
     Left(Arc<str>, bool),
+    /// A message of this lane was handed back: its endpoint is not to be tried before then.
+    Parked(Endpoint, Timestamp, LaneId),
+    /// An endpoint answers again.
+    Opened(Endpoint),
     /// The store has written down a claim, or failed to.
     Claimed(Picked, Result<ClaimId, StoreError>),
     /// Enough time has passed since a large claim.

@@ -1,7 +1,7 @@
 //! One resident lane: what was read of it and not dispatched, and what of it is out. Pure.
 
 use super::keys::Level;
-use roundsman_store::{History, Lane, LaneId, Record, Timestamp};
+use roundsman_store::{Endpoint, History, Lane, LaneId, Record, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -54,6 +54,8 @@ pub(crate) struct Resident {
     pub(crate) lane: Arc<Lane>,
     pub(crate) rule: usize,
     pub(crate) levels: Box<[Level]>,
+    /// What has to answer for its messages to be delivered.
+    pub(crate) endpoints: Box<[Endpoint]>,
     /// Read, in order, and not dispatched.
     pub(crate) queue: VecDeque<Record>,
     /// Everything up to here was read.
@@ -85,11 +87,18 @@ pub(crate) struct Resident {
 }
 
 impl Resident {
-    pub(crate) fn new(lane: Arc<Lane>, rule: usize, levels: Box<[Level]>, generation: u32) -> Self {
+    pub(crate) fn new(
+        lane: Arc<Lane>,
+        rule: usize,
+        levels: Box<[Level]>,
+        endpoints: Box<[Endpoint]>,
+        generation: u32,
+    ) -> Self {
         Self {
             lane,
             rule,
             levels,
+            endpoints,
             queue: VecDeque::new(),
             cursor: 0,
             more: false,

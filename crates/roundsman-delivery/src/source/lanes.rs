@@ -3,12 +3,14 @@
 use super::audience::Audience;
 use super::keys::Keys;
 use super::lane::{Ending, Out, OutState, Resident, Told};
+use super::parking::{Parking, Try, bar};
 use crate::metrics::Metrics;
-use crate::rule::{Offline, Order, Rule, Rules, To};
+use crate::rule::{Order, Rule, Rules};
 use crate::settle::Closing;
+use crate::target::Targets;
 use crate::{Dispatch, Retry};
 use roundsman::RoundRobin;
-use roundsman_store::{Fresh, Lane, LaneId, Timestamp};
+use roundsman_store::{Block, Endpoint, Fresh, Lane, LaneId, Timestamp};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +21,7 @@ pub(crate) struct Limits {
     pub(crate) dispatch: Dispatch,
     pub(crate) retry: Retry,
     pub(crate) rules: Rules,
+    pub(crate) targets: Targets,
 }
 
 impl Limits {
@@ -28,6 +31,11 @@ impl Limits {
     pub(crate) const QUEUE_BYTES: usize = 256 << 10;
     /// Lanes that are resident before walking pauses.
     pub(crate) const RESIDENT: usize = 8192;
+
+    /// What has to answer for the messages of a topic under this rule.
+    fn endpoints(&self, number: usize, rule: &Rule, topic: &str) -> Box<[Endpoint]> {
+        self.targets.endpoint(number, rule, topic).into_iter().collect()
+    }
 
     /// Records that are read ahead, over all lanes.
     pub(crate) fn read_ahead(&self) -> usize {
@@ -40,8 +48,10 @@ impl Limits {
 pub(crate) struct Wants {
     /// Lanes that have room and more in the store; see [`Lanes::asks`].
     pub(crate) fetch: FxHashSet<LaneId>,
-    /// Lanes that nobody is there for.
-    pub(crate) block: Vec<LaneId>,
+    /// Lanes that nobody is there for, and those whose endpoint is parked.
+    pub(crate) block: Vec<(LaneId, Block)>,
+    /// Endpoints that are to be tried again.
+    pub(crate) attempt: Vec<Try>,
     /// Ends that are the source's own to tell: expired, not acknowledged in time.
     pub(crate) close: Vec<Closing>,
     /// A lane was passed over because too many were resident.
@@ -56,6 +66,7 @@ pub(crate) struct Lanes {
     pub(super) ring: RoundRobin<LaneId>,
     pub(super) keys: Keys,
     pub(super) audience: Audience,
+    pub(super) parking: Parking,
     pub(super) wants: Wants,
     pub(super) metrics: Arc<Metrics>,
     /// Lanes with something unacknowledged.
@@ -79,6 +90,7 @@ impl Lanes {
             lanes: FxHashMap::default(),
             ring: RoundRobin::new(),
             audience: Audience::default(),
+            parking: Parking::default(),
             wants: Wants::default(),
             metrics,
             acking: FxHashSet::default(),
@@ -135,8 +147,9 @@ impl Lanes {
     /// Makes a lane resident, where somebody is there for it and there is room.
     fn admit(&mut self, lane: &Arc<Lane>) -> bool {
         let Some((rule, found)) = self.limits.rules.find(&lane.topic) else { return false };
-        if needs_audience(found) && !self.audience.is_there(&lane.topic) {
-            self.wants.block.push(lane.id);
+        let endpoints = self.limits.endpoints(rule, found, &lane.topic);
+        if let Some(block) = bar(&self.audience, &self.parking, found, lane, &endpoints) {
+            self.block(lane.id, block);
             return false;
         }
         if self.lanes.len() >= Limits::RESIDENT {
@@ -146,7 +159,7 @@ impl Lanes {
         let levels = self.keys.open(&lane.key);
         self.audience.add_lane(&lane.topic, lane.id);
         self.generation = self.generation.wrapping_add(1);
-        let resident = Resident::new(lane.clone(), rule, levels, self.generation);
+        let resident = Resident::new(lane.clone(), rule, levels, endpoints, self.generation);
         self.lanes.insert(lane.id, resident);
         true
     }
@@ -279,10 +292,10 @@ impl Lanes {
                 return self.evict(id);
             }
         }
-        if needs_audience(rule) && !self.audience.is_there(&lane.lane.topic) {
+        if let Some(block) = bar(&self.audience, &self.parking, rule, &lane.lane, &lane.endpoints) {
             if lane.flying == 0 {
                 if !lane.is_done() {
-                    self.wants.block.push(id);
+                    self.block(id, block);
                 }
                 self.evict(id);
             }
@@ -349,9 +362,4 @@ impl Lanes {
             self.evict(id);
         }
     }
-}
-
-/// Whether a rule holds messages until somebody is there.
-pub(super) fn needs_audience(rule: &Rule) -> bool {
-    rule.to == To::Channel && rule.offline == Offline::Hold
 }

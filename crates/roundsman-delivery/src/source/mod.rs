@@ -4,9 +4,11 @@
 //!   hints ─► Lanes ─── pick(demand) ──► claim ──► events
 //!              ▲  │
 //!    fetched ──┤  ├─► fetch      lanes that have room and more in the store
-//!    settled ──┤  ├─► block      lanes that nobody is there for
-//!    joined  ──┤  └─► close      messages that expired or were not acknowledged in time
-//!    left    ──┘
+//!    settled ──┤  ├─► block      lanes that nobody is there for, or whose endpoint is parked
+//!    joined  ──┤  ├─► attempt    endpoints that are to be tried again
+//!    left    ──┤  └─► close      messages that expired or were not acknowledged in time
+//!    parked  ──┤
+//!    opened  ──┘
 //! ```
 //!
 //! [`lanes::Lanes`] is pure: it is told what happened and asked what to do, and knows neither store nor
@@ -25,6 +27,7 @@ mod info;
 mod keys;
 mod lane;
 mod lanes;
+mod parking;
 mod pick;
 mod reading;
 mod stage;

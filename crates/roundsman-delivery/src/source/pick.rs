@@ -1,7 +1,8 @@
 //! Picking: whose turn it is. Round robin over the lanes, within every bound. Pure.
 
 use super::lane::{Out, OutState};
-use super::lanes::{Lanes, needs_audience};
+use super::lanes::Lanes;
+use super::parking::bar;
 use crate::rule::{Ack, Rule, To};
 use crate::settle::Closing;
 use crate::target::Message;
@@ -152,14 +153,15 @@ impl Lanes {
         if lane.back_to.is_some() || lane.fenced || lane.blocked || lane.queue.is_empty() {
             return None;
         }
-        if needs_audience(rule) && !self.audience.is_there(&lane.lane.topic) {
+        if bar(&self.audience, &self.parking, rule, &lane.lane, &lane.endpoints).is_some() {
             self.poke(id);
             return None;
         }
-        if rule.is_serial() && lane.flying > 0 {
+        let one = rule.is_serial() || self.parking.is_trying(&lane.endpoints, id);
+        if one && lane.flying > 0 {
             return None;
         }
-        let most = if rule.is_serial() { 1 } else { most };
+        let most = if one { 1 } else { most };
         let room = self.keys.room(&lane.levels, id);
         if room == 0 {
             lane.listed = true;

@@ -3,6 +3,7 @@
 use super::clerk::Errand;
 use super::info::{Held, SourceInfo};
 use super::lanes::{Lanes, Limits};
+use super::parking::Try;
 use super::pick::Picked;
 use super::walk::Walk;
 use crate::deliver::{DeliverInfo, Turn};
@@ -10,7 +11,7 @@ use crate::metrics::Metrics;
 use futures_util::task::noop_waker_ref;
 use roundsman::{Emitter, Producer, Reason, StageRef};
 use roundsman_store::{
-    Ask, Claim, ClaimId, Claimed, Clock, Fetched, Hint, Lane, Store, StoreError,
+    Ask, Claim, ClaimId, Claimed, Clock, Fetched, Hint, Lane, Release, Store, StoreError,
 };
 use std::collections::HashMap;
 use std::future::Future;
@@ -80,6 +81,7 @@ impl SourceStage {
         self.pick(out);
         let wants = self.lanes.wants();
         let (close, block) = (std::mem::take(&mut wants.close), std::mem::take(&mut wants.block));
+        let attempt = std::mem::take(&mut wants.attempt);
         if std::mem::take(&mut wants.walk) {
             self.walk.again();
         }
@@ -90,6 +92,12 @@ impl SourceStage {
         }
         if !block.is_empty() {
             let _ = self.errands.send(Errand::Block(block));
+        }
+        for attempt in attempt {
+            let _ = self.errands.send(Errand::Release(match attempt {
+                Try::Lane(lane) => Release::Lanes(vec![lane]),
+                Try::All(endpoint) => Release::Endpoint(endpoint),
+            }));
         }
         if !self.draining {
             self.fetch();
@@ -308,8 +316,10 @@ impl SourceStage {
             }
             SourceInfo::Joined(topic, asks) => {
                 self.lanes.joined(&topic, asks);
-                let _ = self.errands.send(Errand::Release(topic));
+                let _ = self.errands.send(Errand::Release(Release::Topic(topic)));
             }
+            SourceInfo::Parked(endpoint, until, lane) => self.lanes.park(endpoint, until, lane),
+            SourceInfo::Opened(endpoint) => self.lanes.open(endpoint),
             SourceInfo::Left(topic, asks) => self.lanes.left(&topic, asks),
             SourceInfo::Claimed(picked, claim) => self.claimed(picked, claim, out),
             SourceInfo::Fetched(asks, answer) => self.fetched(&asks, answer),
@@ -318,6 +328,7 @@ impl SourceStage {
             SourceInfo::Tick => {
                 if !self.draining {
                     self.lanes.tick(self.clock.now());
+                    self.lanes.try_parked(self.clock.now());
                 }
                 self.lanes.sweep();
             }
@@ -341,6 +352,9 @@ impl Producer for SourceStage {
 
     async fn started(&mut self, me: &StageRef<SourceInfo>) -> Result<(), Reason> {
         self.me = Some(me.clone());
+        // Which endpoints are parked is known in memory alone: what an earlier run parked is let
+        // go, and parked again where it has to be.
+        let _ = self.errands.send(Errand::Release(Release::Endpoints));
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use super::lane::{Ending, Told};
 use super::lanes::{Lanes, Limits};
 use crate::metrics::Metrics;
 use crate::settle::Closing;
+use crate::target::Targets;
 use crate::{Ack, Dispatch, Retry, Rule, Rules};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -58,7 +59,8 @@ impl World {
         let rule = Rule { ack, ack_window: 3, ..Rule::channel("*") };
         let dispatch = Dispatch { max_in_flight: 6, max_bytes: 1 << 20, per_key: 4 };
         let rules = Rules::new(vec![rule]);
-        let limits = Limits { dispatch, retry: Retry::default(), rules };
+        let targets = Targets::default();
+        let limits = Limits { dispatch, retry: Retry::default(), rules, targets };
         Self {
             lanes: Lanes::new(limits, Arc::new(Metrics::default())),
             now: Timestamp(0),
@@ -175,7 +177,7 @@ impl World {
             let wants = self.lanes.wants();
             let (close, block) =
                 (std::mem::take(&mut wants.close), std::mem::take(&mut wants.block));
-            for id in block {
+            for (id, _) in block {
                 if self.kept.get(&id).is_some_and(|kept| !kept.is_empty()) {
                     self.blocked.insert(id);
                 }

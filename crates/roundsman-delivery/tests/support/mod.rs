@@ -5,7 +5,9 @@
 use bytes::Bytes;
 use parking_lot::Mutex;
 use roundsman_delivery::{Batch, Node, Rule, Rules, Settings, Target, To};
-use roundsman_store::{Draft, Key, MemoryStore, MessageId, Store, SystemClock, Timestamp};
+use roundsman_store::{
+    Draft, Endpoint, Key, MemoryStore, MessageId, Store, SystemClock, Timestamp,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -17,6 +19,8 @@ pub enum Answer {
     Sent,
     Absent,
     Failed,
+    /// Handed back, its endpoint parked for so long.
+    Parked(Duration),
     /// Kept, unanswered, until [`Post::let_go`].
     Keep,
 }
@@ -55,9 +59,23 @@ impl Target for Post {
             Answer::Sent => batch.acknowledger.sent(),
             Answer::Absent => batch.acknowledger.absent(),
             Answer::Failed => batch.acknowledger.failed("said no"),
+            Answer::Parked(span) => {
+                let endpoint = endpoint(&batch.topic).expect("a topic that has one");
+                batch.acknowledger.parked(endpoint, soon(span));
+            }
             Answer::Keep => self.kept.lock().push(batch),
         }
     }
+
+    fn endpoint(&self, _rule: usize, topic: &str) -> Option<Endpoint> {
+        endpoint(topic)
+    }
+}
+
+/// The endpoint of topics like `hook:a:1` is `hook:a`; other topics have none.
+pub fn endpoint(topic: &str) -> Option<Endpoint> {
+    let name = topic.strip_prefix("hook:")?.split(':').next()?;
+    Some(Endpoint::of(&format!("hook:{name}")))
 }
 
 impl Post {
