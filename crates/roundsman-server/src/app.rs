@@ -3,6 +3,7 @@
 use crate::auth::Access;
 use crate::channel::Hub;
 use crate::config::Config;
+use crate::webhook::Webhooks;
 use roundsman_delivery::Node;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub struct App {
     pub node: Node,
     /// Topics and the sockets that joined them; the engine's channel target.
     pub hub: Arc<Hub>,
+    /// Receivers and how they do; the engine's webhook target.
+    pub webhooks: Webhooks,
     /// Who gets in.
     pub access: Arc<Access>,
     /// As resolved.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  POST /v1/messages ─► http ─► node (roundsman-delivery) ─► channel::Hub ─► sessions ─► sockets
-//!                        ▲                                                     │
+//!                        ▲                      └─► webhook::Webhooks ─► receivers  │
 //!                       auth ◄──────────────── tokens ─────────────────────────┘
 //! ```
 //!
@@ -21,6 +21,7 @@ mod serve;
 mod shutdown;
 mod store;
 mod tls;
+pub mod webhook;
 
 pub use app::App;
 pub use serve::{ServeError, Server, Stopped};

@@ -2,12 +2,13 @@
 
 use crate::auth::Access;
 use crate::channel::{self, Hub};
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, StoreUrl, WEBHOOK};
 use crate::listener::Listener;
+use crate::webhook::{Surroundings, SystemResolver, Webhooks, trust};
 use crate::{App, http, store, tls};
 use roundsman::Reason;
 use roundsman_delivery::{Node, To};
-use roundsman_store::StoreError;
+use roundsman_store::{StoreError, SystemClock};
 use rustls::ServerConfig;
 use std::io;
 use std::net::SocketAddr;
@@ -82,7 +83,7 @@ impl Server {
         let listen = |error| ServeError::Listen(config.listen, error);
         let tcp = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = tcp.local_addr().map_err(listen)?;
-        let app = wire(config).await?;
+        let app = wire(config, address).await?;
         let router = http::router(&app).merge(channel::router(&app));
         let (tls, tls_state) = watch::channel(certificate);
         let (stop, stopping) = watch::channel(false);
@@ -120,13 +121,17 @@ impl Server {
     }
 
     /// Goes by this configuration where it can while it runs: `[auth]`, `trusted_proxies`, and
-    /// what is in the files of `[tls]`. Names the keys that differ and were left.
+    /// what is in the files of `[tls]`. Names the keys that differ and were left. Endpoints that were
+    /// disabled are sent to again.
     ///
     /// # Errors
     /// Certificate or key is at fault; nothing was changed then.
     pub fn reload(&self, new: &Config) -> Result<Vec<&'static str>, ServeError> {
         let old = &self.app.config;
         let mut left = differing(old, new);
+        for endpoint in self.app.webhooks.enable() {
+            self.app.node.release_endpoint(endpoint);
+        }
         if let (Some(_), Some(files)) = (&old.tls, &new.tls) {
             let certificate = tls::load(files).map_err(ServeError::Tls)?;
             self.tls.send_replace(Some(certificate));
@@ -151,6 +156,7 @@ impl Server {
         let Self { app, stop, listening, .. } = self;
         app.node.stop_intake();
         app.hub.stop_admitting();
+        app.webhooks.drain();
         let report = app.node.drain(within.saturating_sub(farewell * 2)).await;
         app.hub.close_all(farewell).await;
         stop.send_replace(true);
@@ -162,7 +168,14 @@ impl Server {
 }
 
 /// Store, node, audience and gate of one server.
-async fn wire(config: Config) -> Result<App, ServeError> {
+async fn wire(config: Config, address: SocketAddr) -> Result<App, ServeError> {
+    let around = Surroundings {
+        resolver: Arc::new(SystemResolver),
+        tls: trust(&[]).map_err(|error| ServeError::Tls(error.to_string()))?,
+        own: address,
+        clock: Arc::new(SystemClock),
+    };
+    let webhooks = Webhooks::new(&config.webhooks, &around);
     let url = config.store.clone();
     let failed = |error| ServeError::Store(url.clone(), error);
     let store = store::open(&config.store).await.map_err(failed)?;
@@ -178,10 +191,11 @@ async fn wire(config: Config) -> Result<App, ServeError> {
     let node = Node::builder(store)
         .settings(config.settings())
         .target(To::Channel, hub.clone())
+        .target(WEBHOOK, Arc::new(webhooks.clone()))
         .start()
         .map_err(failed)?;
     let access = Arc::new(Access::new(&config));
-    Ok(App { node, hub, access, config: Arc::new(config) })
+    Ok(App { node, hub, webhooks, access, config: Arc::new(config) })
 }
 
 /// The keys that differ and that cannot change while a server runs.
@@ -194,7 +208,7 @@ fn differing(old: &Config, new: &Config) -> Vec<&'static str> {
         ("dispatch", old.dispatch == new.dispatch),
         ("limits", old.bounds == new.bounds),
         ("retry", old.retry == new.retry),
-        ("deliver", old.rules == new.rules),
+        ("deliver", (&old.rules, &old.webhooks) == (&new.rules, &new.webhooks)),
     ];
     same.iter().filter(|(_, same)| !same).map(|(key, _)| *key).collect()
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
 
 use roundsman_delivery::{Ack, Offline, Order};
-use roundsman_server::config::{Config, DEFAULT, Fault, Overrides, Secret, StoreUrl, TokenKey};
+use roundsman_server::config::{
+    Config, DEFAULT, Fault, Overrides, Secret, StoreUrl, TokenKey, WEBHOOK,
+};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ fn read_over(text: &str, overrides: &Overrides) -> Result<Config, Fault> {
     let environment = |name: &str| match name {
         "LONG" => Some("0123456789abcdef0123456789abcdef".to_owned()),
         "SHORT" => Some("tiny".to_owned()),
+        "HOOK" => Some("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned()),
         _ => None,
     };
     Config::parse("r.toml", text, overrides, &environment)
@@ -311,19 +314,129 @@ fn what_this_version_does_not_have() {
             "r.toml:1: augment is not available in this version; leave it out",
         ),
         (
-            "[[deliver]]\nto = \"webhook\"",
-            "r.toml:2: deliver.to is \"webhook\", which is not available in this version; leave it out, or write the default, \"channel\"",
-        ),
-        (
-            "[[deliver]]\nurl = \"https://a\"",
-            "r.toml:2: deliver.url is not available in this version; leave it out",
-        ),
-        (
             "store = \"kafka://a:9092/p\"",
             "r.toml:1: store is \"kafka://a:9092/p\"; kafka is not available in this version; write `sqlite:PATH` or `memory:`",
         ),
     ]);
     let defaults = "[dispatch]\ncharge = 'time'\nweights = { }\nmin_slots = {}\nmax_slots = {}\nreserve = 0\nrate_per_key = \"none\"\n\
-                    [[deliver]]\nto = \"channel\"\nconcurrency = 20\nper_host = 4\ntimeout = \"10s\"\nallow_private = false\n";
+                    [[deliver]]\nto = \"channel\"\n";
     assert_eq!(read(defaults), Ok(Config::default()));
+}
+
+/// A rule with a webhook, and these lines in it.
+fn webhook(lines: &str) -> String {
+    format!("[[deliver]]\ntopics = \"hook:*\"\nto = \"webhook\"\n{lines}")
+}
+
+#[test]
+fn every_key_of_a_webhook_is_read_and_no_secret_is_shown() {
+    let text = webhook(
+        "url = \"http://127.0.0.1:9/{*}\"\nallow_private = true\n\
+         secret = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\", \"env:HOOK\"]\n\
+         headers = { Authorization = \"env:LONG\", x-tenant = \"a\" }\n\
+         concurrency = 7\nper_host = 3\ntimeout = \"2s\"\norder = \"topic\"\n\
+         park_after = \"1m\"\nprobe = \"2s..1h\"\ndisable_after = \"5d\"\n",
+    );
+    let config = read(&text).unwrap();
+    let (number, rule) = config.rules.find("hook:1").unwrap();
+    assert_eq!((rule.to, rule.order), (WEBHOOK, Order::Topic));
+    let hook = &config.webhooks[&number];
+    assert_eq!(hook.url.fill("hook:1").as_deref(), Some("http://127.0.0.1:9/1"));
+    assert_eq!((hook.keys.len(), hook.headers.len()), (2, 2));
+    assert_eq!((hook.concurrency, hook.per_host, hook.allow_private), (7, 3, true));
+    assert_eq!(hook.timeout, Duration::from_secs(2));
+    assert_eq!(hook.patience.park_after, Duration::from_mins(1));
+    assert_eq!(hook.patience.probe, (Duration::from_secs(2), Duration::from_hours(1)));
+    assert_eq!(hook.patience.disable_after, Some(Duration::from_hours(5 * 24)));
+    for shown in [config.to_string(), format!("{config:?}")] {
+        assert!(!shown.contains("MfKQ9r8GK") && !shown.contains("0123456789abcdef"), "{shown}");
+    }
+
+    let plain = read(&webhook("url = \"https://a.example/\"\nsecret = \"env:HOOK\"")).unwrap();
+    let hook = &plain.webhooks[&0];
+    assert_eq!((hook.concurrency, hook.per_host, hook.allow_private), (20, 4, false));
+    assert_eq!((hook.timeout, hook.keys.len()), (Duration::from_secs(10), 1));
+    let shown = plain.to_string();
+    let again = read(&shown.replace("secret = [\"***\"]", "secret = \"env:HOOK\"")).unwrap();
+    assert_eq!(again, plain, "what is printed reads back");
+}
+
+#[test]
+fn faults_of_webhooks() {
+    let fault = |lines: &str| read(&webhook(lines)).unwrap_err().to_string();
+    let url = "url = \"https://a.example/\"\n";
+    for (lines, expected) in [
+        (
+            String::new(),
+            "r.toml:1: deliver.url is missing; write where to post, like url = \"https://example.com/hook\"",
+        ),
+        (
+            "url = \"a.example\"".to_owned(),
+            "r.toml:4: deliver.url is \"a.example\"; write a URL like \"https://example.com/hook\" (relative URL without a base)",
+        ),
+        (
+            "url = \"https://{topic}/\"".to_owned(),
+            "r.toml:4: deliver.url is \"https://{topic}/\"; {topic} may stand in the path and in the query, nowhere else",
+        ),
+        (
+            "url = \"http://localhost:8080/\"".to_owned(),
+            "r.toml:4: deliver.url leads to a name of this machine; set allow_private = true, if that is meant",
+        ),
+        (
+            "url = \"http://169.254.169.254/\"\nallow_private = true".to_owned(),
+            "r.toml:4: deliver.url leads to a cloud's metadata address; write the address of the receiver",
+        ),
+        (
+            format!("{url}secret = \"whsec_!\""),
+            "r.toml:5: deliver.secret is no signing secret; write whsec_ and 24 to 64 random bytes in base64, for example \"whsec_\" and what `openssl rand -base64 32` prints",
+        ),
+    ] {
+        assert_eq!(fault(&lines), expected);
+    }
+}
+
+#[test]
+fn faults_of_what_a_webhook_carries_and_bears() {
+    let fault = |lines: &str| read(&webhook(lines)).unwrap_err().to_string();
+    let url = "url = \"https://a.example/\"\n";
+    for (lines, expected) in [
+        (
+            format!("{url}headers = {{ Host = \"a\" }}"),
+            "r.toml:5: deliver.headers names `Host`, which Roundsman says itself; leave it out",
+        ),
+        (
+            format!("{url}headers = {{ webhook-id = \"a\" }}"),
+            "r.toml:5: deliver.headers names `webhook-id`, which Roundsman says itself; leave it out",
+        ),
+        (
+            format!("{url}headers = {{ x = \"a\\r\\nb: c\" }}"),
+            "r.toml:5: deliver.headers names `x`, and its value cannot stand in a header; leave out line ends and control characters",
+        ),
+        (
+            format!("{url}concurrency = 0"),
+            "r.toml:5: deliver.concurrency is 0; write a whole number from 1 to 10000",
+        ),
+        (
+            format!("{url}timeout = \"1h\""),
+            "r.toml:5: deliver.timeout is \"1h\"; write \"5m\" at most",
+        ),
+        (
+            format!("{url}allow_private = \"yes\""),
+            "r.toml:5: deliver.allow_private is a string; write true or false",
+        ),
+        (
+            format!("{url}probe = \"0s..1m\""),
+            "r.toml:5: deliver.probe is \"0s..1m\"; the shortest wait is at least \"1ms\", like \"1s..1m\"",
+        ),
+        (
+            format!("{url}ack = \"client\""),
+            "r.toml:5: deliver.ack is for rules with to = \"channel\"; leave it out, or write to = \"channel\"",
+        ),
+    ] {
+        assert_eq!(fault(&lines), expected);
+    }
+    check(&[(
+        "[[deliver]]\nurl = \"https://a\"",
+        "r.toml:2: deliver.url is for rules with to = \"webhook\"; leave it out, or write to = \"webhook\"",
+    )]);
 }

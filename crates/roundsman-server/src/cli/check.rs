@@ -3,6 +3,7 @@
 use super::args::Check;
 use super::failure::Failure;
 use crate::config::{Auth, Config};
+use crate::webhook::SystemResolver;
 use crate::{store, tls};
 use std::io::{Write, stdout};
 
@@ -29,6 +30,9 @@ pub(super) async fn run(check: &Check) -> Result<(), Failure> {
         tls::load(files).map_err(failed)?;
         writeln!(out, "{mark}tls: {}", files.cert.display())?;
     }
+    for line in rules(&config).await {
+        writeln!(out, "{mark}{line}")?;
+    }
     let weaker = store::unaccepted(&guarantee, &config.accept_weaker);
     if weaker.is_empty() {
         return Ok(());
@@ -38,6 +42,23 @@ pub(super) async fn run(check: &Check) -> Result<(), Failure> {
         config.store,
         weaker.join(", ")
     )))
+}
+
+/// What each rule does, and what is to be said of it.
+async fn rules(config: &Config) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, rule) in config.rules.iter().enumerate() {
+        let topics = rule.topics.as_str();
+        match config.webhooks.get(&number) {
+            None => lines.push(format!("rule {}: {topics} to the sockets that joined", number + 1)),
+            Some(webhook) => {
+                lines.push(format!("rule {}: {topics} to {}", number + 1, webhook.url));
+                let found = webhook.findings(&SystemResolver).await;
+                lines.extend(found.iter().map(|what| format!("rule {}: {what}", number + 1)));
+            }
+        }
+    }
+    lines
 }
 
 fn kept(survives: bool) -> &'static str {

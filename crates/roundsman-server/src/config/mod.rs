@@ -10,6 +10,7 @@
 //! `default.toml` beside this file is the annotated list of what can be set; a test holds it to
 //! be exactly [`Config::default`].
 
+mod deliver;
 mod fault;
 mod load;
 mod origin;
@@ -19,12 +20,13 @@ mod resolved;
 mod secret;
 mod store_url;
 mod units;
+mod webhook;
 mod written;
 
 pub use fault::Fault;
 pub use origin::Origin;
 pub use resolve::Overrides;
-pub use resolved::{Auth, Config, Limits, Secret, Tls, TokenKey};
+pub use resolved::{Auth, Config, Limits, Secret, Tls, TokenKey, WEBHOOK};
 pub use store_url::StoreUrl;
 pub use units::{parse_span, write_span};
 

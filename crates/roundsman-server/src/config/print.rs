@@ -2,6 +2,7 @@
 
 use super::resolved::{Auth, Config, TokenKey};
 use super::units::{write_size, write_span};
+use crate::webhook::Webhook;
 use roundsman_delivery::{Ack, Offline, Order, Rule};
 use std::fmt::{self, Display, Formatter, Write};
 use std::time::Duration;
@@ -36,7 +37,8 @@ impl Display for Config {
         let (shortest, longest) = (write_span(self.retry.shortest), write_span(self.retry.longest));
         writeln!(f, "backoff = \"{shortest}..{longest}\"")?;
         writeln!(f, "max_age = \"{}\"", or_never(self.retry.max_age))?;
-        self.rules.iter().try_for_each(|rule| write_rule(f, rule))
+        let mut rules = self.rules.iter().enumerate();
+        rules.try_for_each(|(number, rule)| write_rule(f, rule, self.webhooks.get(&number)))
     }
 }
 
@@ -55,27 +57,51 @@ fn write_auth(f: &mut Formatter<'_>, auth: &Auth) -> fmt::Result {
     writeln!(f, "origins = {}", list(&auth.origins))
 }
 
-fn write_rule(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
-    let ack = match rule.ack {
-        Ack::Sent => "sent",
-        Ack::Client => "client",
-    };
+fn write_rule(f: &mut Formatter<'_>, rule: &Rule, webhook: Option<&Webhook>) -> fmt::Result {
     let order = match rule.order {
         Order::Topic => "topic",
         Order::None => "none",
+    };
+    writeln!(f, "\n[[deliver]]")?;
+    writeln!(f, "topics = {}", quoted(rule.topics.as_str()))?;
+    match webhook {
+        Some(webhook) => write_webhook(f, webhook)?,
+        None => write_channel(f, rule)?,
+    }
+    writeln!(f, "order = \"{order}\"")
+}
+
+fn write_channel(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
+    let ack = match rule.ack {
+        Ack::Sent => "sent",
+        Ack::Client => "client",
     };
     let offline = match rule.offline {
         Offline::Hold => "hold",
         Offline::Drop => "drop",
     };
-    writeln!(f, "\n[[deliver]]")?;
-    writeln!(f, "topics = {}", quoted(rule.topics.as_str()))?;
     writeln!(f, "to = \"channel\"")?;
     writeln!(f, "ack = \"{ack}\"")?;
     writeln!(f, "ack_window = {}", rule.ack_window)?;
     writeln!(f, "ack_timeout = \"{}\"", write_span(rule.ack_timeout))?;
-    writeln!(f, "order = \"{order}\"")?;
     writeln!(f, "offline = \"{offline}\"")
+}
+
+fn write_webhook(f: &mut Formatter<'_>, webhook: &Webhook) -> fmt::Result {
+    let patience = &webhook.patience;
+    writeln!(f, "to = \"webhook\"")?;
+    writeln!(f, "url = {}", quoted(&webhook.url))?;
+    writeln!(f, "secret = {}", list(&vec!["***"; webhook.keys.len()]))?;
+    let headers = webhook.headers.iter().map(|(name, _)| format!("{} = \"***\"", quoted(name)));
+    writeln!(f, "headers = {{{}}}", headers.collect::<Vec<_>>().join(", "))?;
+    writeln!(f, "concurrency = {}", webhook.concurrency)?;
+    writeln!(f, "per_host = {}", webhook.per_host)?;
+    writeln!(f, "timeout = \"{}\"", write_span(webhook.timeout))?;
+    writeln!(f, "allow_private = {}", webhook.allow_private)?;
+    writeln!(f, "park_after = \"{}\"", write_span(patience.park_after))?;
+    let (shortest, longest) = (write_span(patience.probe.0), write_span(patience.probe.1));
+    writeln!(f, "probe = \"{shortest}..{longest}\"")?;
+    writeln!(f, "disable_after = \"{}\"", or_never(patience.disable_after))
 }
 
 fn or_never(span: Option<Duration>) -> String {

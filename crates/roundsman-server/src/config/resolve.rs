@@ -5,9 +5,9 @@ use super::resolved::{Auth, Config, Tls};
 use super::secret::{self, Environment};
 use super::units::{parse_range, parse_size, parse_span};
 use super::written::{Document, Table, Value};
-use super::{Origin, StoreUrl};
+use super::{Origin, StoreUrl, deliver};
 use ipnet::IpNet;
-use roundsman_delivery::{Ack, Offline, Order, Pattern, Rule, Rules};
+use roundsman_delivery::Pattern;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -48,8 +48,7 @@ pub(super) fn resolve(
         if let Some(value) = root.take("augment") {
             unavailable(&value, "[]")?;
         }
-        let rules = root.tables("deliver")?.into_iter().map(rule).collect::<Result<_, _>>()?;
-        config.rules = Rules::new(rules);
+        (config.rules, config.webhooks) = deliver::rules(root.tables("deliver")?, environment)?;
         root.finish()?;
     }
     over(overrides, &mut config)?;
@@ -201,41 +200,6 @@ fn retry(mut table: Table<'_>, config: &mut Config) -> Result<(), Fault> {
     table.finish()
 }
 
-fn rule(mut table: Table<'_>) -> Result<Rule, Fault> {
-    let mut rule = Rule::channel("*");
-    if let Some(value) = table.take("topics") {
-        rule.topics = value.parsed("user:*", parse_pattern)?;
-    }
-    if let Some(value) = table.take("to") {
-        unavailable(&value, "\"channel\"")?;
-    }
-    if let Some(value) = table.take("ack") {
-        rule.ack = value.word(&[("sent", Ack::Sent), ("client", Ack::Client)])?;
-    }
-    if let Some(value) = table.take("ack_window") {
-        rule.ack_window = small(value.count(1..=100_000)?);
-    }
-    if let Some(value) = table.take("ack_timeout") {
-        rule.ack_timeout = span(&value, "30s")?;
-    }
-    if let Some(value) = table.take("order") {
-        rule.order = value.word(&[("topic", Order::Topic), ("none", Order::None)])?;
-    }
-    if let Some(value) = table.take("offline") {
-        rule.offline = value.word(&[("hold", Offline::Hold), ("drop", Offline::Drop)])?;
-    }
-    let later = [
-        ("concurrency", "20"),
-        ("per_host", "4"),
-        ("timeout", "\"10s\""),
-        ("allow_private", "false"),
-    ];
-    refuse_later(&mut table, &later)?;
-    refuse_later(&mut table, &[("url", ""), ("secret", "")])?;
-    table.finish()?;
-    Ok(rule)
-}
-
 fn over(overrides: &Overrides, config: &mut Config) -> Result<(), Fault> {
     if let Some(listen) = &overrides.listen {
         config.listen = parse_listen(listen)
@@ -273,7 +237,7 @@ fn unavailable(value: &Value<'_>, default: &str) -> Result<(), Fault> {
     }
 }
 
-fn span(value: &Value<'_>, example: &str) -> Result<Duration, Fault> {
+pub(super) fn span(value: &Value<'_>, example: &str) -> Result<Duration, Fault> {
     let span = value.parsed(example, parse_span)?;
     if span.is_zero() {
         return Err(value.fault("is nothing", format!("write at least \"1ms\", like {example:?}")));
@@ -281,7 +245,7 @@ fn span(value: &Value<'_>, example: &str) -> Result<Duration, Fault> {
     Ok(span)
 }
 
-fn span_or_never(value: &Value<'_>, example: &str) -> Result<Option<Duration>, Fault> {
+pub(super) fn span_or_never(value: &Value<'_>, example: &str) -> Result<Option<Duration>, Fault> {
     if value.text(example)? == "never" { Ok(None) } else { span(value, example).map(Some) }
 }
 
@@ -303,7 +267,7 @@ fn parse_network(written: &str) -> Result<IpNet, String> {
         .map_err(|_| "write an address or a network, like \"10.0.0.0/8\"".to_owned())
 }
 
-fn parse_pattern(written: &str) -> Result<Pattern, String> {
+pub(super) fn parse_pattern(written: &str) -> Result<Pattern, String> {
     let name = written.strip_suffix('*').unwrap_or(written);
     if written.is_empty() || name.contains('*') {
         return Err(
@@ -314,6 +278,6 @@ fn parse_pattern(written: &str) -> Result<Pattern, String> {
 }
 
 /// A number whose range was checked, as the machine counts.
-fn small(number: u64) -> usize {
+pub(super) fn small(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -1,14 +1,19 @@
 //! The configuration as the server uses it: plain data, checked, every unit resolved.
 
 use super::{Origin, StoreUrl};
+use crate::webhook::Webhook;
 use ipnet::IpNet;
 use jsonwebtoken::{Algorithm, DecodingKey};
-use roundsman_delivery::{Dispatch, Retry, Rules, Settings};
+use roundsman_delivery::{Dispatch, Retry, Rules, Settings, To};
 use roundsman_store::Bounds;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// How the engine names the target of webhooks.
+pub const WEBHOOK: To = To::Target(0);
 
 /// The configuration as the server uses it.
 ///
@@ -40,6 +45,8 @@ pub struct Config {
     pub retry: Retry,
     /// What goes where.
     pub rules: Rules,
+    /// The webhooks of those rules that go to one, by the rule's number.
+    pub webhooks: BTreeMap<usize, Webhook>,
     /// What one client may ask of the server. Not in the file.
     pub limits: Limits,
 }
@@ -63,6 +70,7 @@ impl Default for Config {
             },
             retry: Retry::default(),
             rules: Rules::default(),
+            webhooks: BTreeMap::new(),
             limits: Limits::default(),
         }
     }

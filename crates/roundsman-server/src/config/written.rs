@@ -30,7 +30,8 @@ impl<'a> Document<'a> {
 
     /// What stands outside of any table, and the tables.
     pub(super) fn root(&self) -> Table<'_> {
-        Table { document: self, path: String::new(), table: self.root.get_ref(), known: Vec::new() }
+        let (table, span) = (self.root.get_ref(), self.root.span());
+        Table { document: self, path: String::new(), table, span, known: Vec::new() }
     }
 }
 
@@ -40,6 +41,7 @@ pub(super) struct Table<'a> {
     document: &'a Document<'a>,
     path: String,
     table: &'a DeTable<'a>,
+    span: Range<usize>,
     known: Vec<&'static str>,
 }
 
@@ -61,6 +63,17 @@ impl<'a> Table<'a> {
         let cure = format!("[[{key}]]");
         let Some(value) = self.take(key) else { return Ok(Vec::new()) };
         value.list(&cure)?.iter().map(|value| value.table(&cure)).collect()
+    }
+
+    /// A fault of this table: a key that should be in it.
+    pub(super) fn fault(&self, key: &str, what: &str, cure: &str) -> Fault {
+        let start = self.span.start;
+        Fault {
+            place: place(self.document.name, self.document.text, start..start),
+            key: self.join(key),
+            what: what.to_owned(),
+            cure: cure.to_owned(),
+        }
     }
 
     /// Nothing else may stand here.
@@ -145,6 +158,30 @@ impl<'a> Value<'a> {
         Ok(list.iter().map(within).collect())
     }
 
+    /// Every value of a list, or this one where it is none.
+    pub(super) fn one_or_more(&self) -> Vec<Value<'a>> {
+        let itself =
+            || vec![Value { document: self.document, key: self.key.clone(), value: self.value }];
+        self.list("").unwrap_or_else(|_| itself())
+    }
+
+    /// Every name of a table with its value, in the order of the file; `example` is one, for the
+    /// fault.
+    pub(super) fn entries(&self, example: &str) -> Result<Vec<(&'a str, Value<'a>)>, Fault> {
+        let table = self.value.get_ref().as_table();
+        let table = table.ok_or_else(|| self.strange(&format!("write a table, like {example}")))?;
+        let within = |value| Value { document: self.document, key: self.key.clone(), value };
+        let mut entries: Vec<_> =
+            table.iter().map(|(name, value)| (name.get_ref().as_ref(), within(value))).collect();
+        entries.sort_by_key(|(_, entry)| entry.value.span().start);
+        Ok(entries)
+    }
+
+    /// True or false.
+    pub(super) fn flag(&self) -> Result<bool, Fault> {
+        self.value.get_ref().as_bool().ok_or_else(|| self.strange("write true or false"))
+    }
+
     /// As it stands in the file.
     pub(super) fn written(&self) -> &'a str {
         self.document.text.get(self.value.span()).unwrap_or_default()
@@ -162,7 +199,8 @@ impl<'a> Value<'a> {
     fn table(&self, header: &str) -> Result<Table<'a>, Fault> {
         let table = self.value.get_ref().as_table();
         let table = table.ok_or_else(|| self.strange(&format!("write a table, `{header}`")))?;
-        Ok(Table { document: self.document, path: self.key.clone(), table, known: Vec::new() })
+        let (path, span) = (self.key.clone(), self.value.span());
+        Ok(Table { document: self.document, path, table, span, known: Vec::new() })
     }
 
     fn strange(&self, cure: &str) -> Fault {

@@ -47,6 +47,7 @@ pub use messages::accepted;
 pub use parse::{Parsed, Shape, parse};
 pub use problem::{Fault, MAX_FAULTS, Problem};
 pub use router::router;
+pub(crate) use time::write_time;
 
 /// How deep a payload is nested, at most. No configuration moves it: what reads payloads with
 /// recursion relies on it.

@@ -6,6 +6,8 @@ use super::problem::Problem;
 use super::prometheus;
 use super::rates::Sample;
 use super::router::Api;
+use super::time::write_time;
+use crate::webhook::Ailing;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -35,6 +37,7 @@ pub(super) async fn stats(State(api): State<Arc<Api>>) -> Result<Response<Body>,
             json!({ "key": key, "in_flight": in_flight, "waiting": waiting })
         })
         .collect();
+    let (ailing, count) = api.app.webhooks.ailing(SHOWN);
     let shown = json!({
         "backlog": snapshot.backlog,
         "in_flight": snapshot.in_flight,
@@ -46,8 +49,24 @@ pub(super) async fn stats(State(api): State<Arc<Api>>) -> Result<Response<Body>,
         "rates": { "accepted_per_second": accepted, "delivered_per_second": delivered },
         "stages": stages,
         "busiest": busiest,
+        "endpoints": { "ailing": count, "worst": ailing.iter().map(endpoint).collect::<Vec<_>>() },
     });
     Ok(answer(StatusCode::OK, shown.to_string()))
+}
+
+/// Endpoints that are shown at most.
+const SHOWN: usize = 100;
+
+/// An endpoint that is not sent to. What stands behind `?` in its URL is often a secret.
+fn endpoint(ailing: &Ailing) -> Value {
+    json!({
+        "url": ailing.url.split('?').next(),
+        "state": ailing.state,
+        "failures": ailing.failures,
+        "since": write_time(ailing.since),
+        "next": ailing.next.and_then(write_time),
+        "last": *ailing.last,
+    })
 }
 
 /// `GET /metrics`. Answers while the store is away too: that is when it is looked at.

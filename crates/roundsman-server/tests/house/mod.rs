@@ -15,6 +15,7 @@ use roundsman_delivery::{Batch, Node, Target, To};
 use roundsman_server::auth::Access;
 use roundsman_server::channel::Hub;
 use roundsman_server::config::{Config, StoreUrl};
+use roundsman_server::webhook::Webhooks;
 use roundsman_server::{App, http};
 use roundsman_store::{Inspect, MemoryStore, SystemClock};
 use serde_json::Value;
@@ -94,6 +95,7 @@ impl House {
         let app = App {
             node: node.clone(),
             hub: Arc::new(Hub::default()),
+            webhooks: Webhooks::default(),
             access: Arc::new(Access::new(&config)),
             config: Arc::new(config),
         };

@@ -1,0 +1,312 @@
+//! The webhook target: takes what the engine hands over, sends it when its turn comes, answers.
+
+use super::answer::{Verdict, judge};
+use super::body::body;
+use super::circuit::{Admission, Advice};
+use super::client::{Answered, Sender, post, sender};
+use super::connect::{Connector, Resolve};
+use super::endpoints::{Ailing, Ended, Endpoints};
+use super::settings::Webhook;
+use super::sign::signature;
+use super::turns::Turns;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Uri};
+use parking_lot::Mutex;
+use roundsman_delivery::{Batch, Message, Target, Trouble};
+use roundsman_store::{Clock, DeadReason, Endpoint, SystemClock, Timestamp};
+use rustls::ClientConfig;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The webhooks of a server: the engine's target for the rules that say `to = "webhook"`.
+#[derive(Clone)]
+pub struct Webhooks(Arc<Shared>);
+
+struct Shared {
+    roads: BTreeMap<usize, Road>,
+    endpoints: Endpoints,
+    clock: Arc<dyn Clock>,
+    draining: AtomicBool,
+}
+
+/// One rule and what it takes to serve it.
+struct Road {
+    webhook: Webhook,
+    sender: Sender,
+    turns: Mutex<Turns<Job>>,
+    /// Where everything goes, if that does not depend on the topic.
+    fixed: Option<Arc<Place>>,
+}
+
+/// Where a message goes.
+#[derive(Debug)]
+struct Place {
+    uri: Uri,
+    url: Arc<str>,
+    /// Host and port.
+    host: Arc<str>,
+    endpoint: Endpoint,
+}
+
+struct Job {
+    batch: Batch,
+    place: Arc<Place>,
+}
+
+/// What webhooks need of the machine.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Finds the addresses of names.
+    pub resolver: Arc<dyn Resolve>,
+    /// Whose certificates are believed.
+    pub tls: ClientConfig,
+    /// Where this server itself listens.
+    pub own: SocketAddr,
+    /// The clock that the engine goes by.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Topics for which no URL can be made are refused with these words.
+const NO_URL: &str = "the topic makes no URL that could be sent to";
+
+impl Webhooks {
+    /// The webhooks of these rules, by their numbers.
+    #[must_use]
+    pub fn new(rules: &BTreeMap<usize, Webhook>, around: &Surroundings) -> Self {
+        let roads = rules.iter().map(|(number, webhook)| (*number, Road::new(webhook, around)));
+        Self(Arc::new(Shared {
+            roads: roads.collect(),
+            endpoints: Endpoints::default(),
+            clock: around.clock.clone(),
+            draining: AtomicBool::new(false),
+        }))
+    }
+
+    /// Hands back what has not been sent yet, and whatever still comes; what is under way goes on.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+        for road in self.0.roads.values() {
+            // Dropped outside of the lock: each tells the engine.
+            let waiting = road.turns.lock().clear();
+            drop(waiting);
+        }
+    }
+
+    /// The endpoints that are not sent to, at most `most`, and how many there are.
+    #[must_use]
+    pub fn ailing(&self, most: usize) -> (Vec<Ailing>, usize) {
+        self.0.endpoints.ailing(most, self.0.clock.now())
+    }
+
+    /// Sends to disabled endpoints again. Gives back which, for the engine to release their lanes.
+    #[must_use]
+    pub fn enable(&self) -> Vec<Endpoint> {
+        self.0.endpoints.enable()
+    }
+}
+
+impl Default for Webhooks {
+    /// For a server that has none.
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            roads: BTreeMap::new(),
+            endpoints: Endpoints::default(),
+            clock: Arc::new(SystemClock),
+            draining: AtomicBool::new(false),
+        }))
+    }
+}
+
+impl Target for Webhooks {
+    fn deliver(&self, batch: Batch) {
+        let Some(road) = self.0.roads.get(&batch.rule) else {
+            return batch.acknowledger.failed("this server has no webhook for the rule");
+        };
+        if self.0.draining.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(place) = road.place(&batch.topic) else {
+            return batch.acknowledger.refused(DeadReason::Refused, NO_URL);
+        };
+        let mut turns = road.turns.lock();
+        turns.push(&place.host.clone(), place.endpoint, Job { batch, place });
+        let mut next = Vec::new();
+        while let Some(job) = turns.next() {
+            next.push(job);
+        }
+        drop(turns);
+        for job in next {
+            tokio::spawn(self.0.clone().run(job));
+        }
+    }
+
+    fn endpoint(&self, rule: usize, topic: &str) -> Option<Endpoint> {
+        let road = self.0.roads.get(&rule)?;
+        match &road.fixed {
+            Some(place) => Some(place.endpoint),
+            None => road.webhook.url.fill(topic).map(|url| Endpoint::of(&url)),
+        }
+    }
+}
+
+impl Shared {
+    /// Sends one job and then, in the place that becomes free, the next and the next.
+    async fn run(self: Arc<Self>, first: Job) {
+        let Some(road) = self.roads.get(&first.batch.rule) else { return };
+        let mut next = Some(first);
+        while let Some(job) = next {
+            let host = job.place.host.clone();
+            self.send(road, job).await;
+            let mut turns = road.turns.lock();
+            turns.done(&host);
+            next = turns.next();
+        }
+    }
+
+    async fn send(&self, road: &Road, Job { batch, place }: Job) {
+        let Batch { messages, acknowledger, slot: _slot, .. } = batch;
+        let now = self.clock.now();
+        let admitted = match self.endpoints.admit(place.endpoint, now, road.lease()) {
+            Admission::Wait(until) => return acknowledger.parked(place.endpoint, until),
+            admitted => admitted,
+        };
+        let mut told = (Verdict::Delivered, Trouble::default());
+        // One of them as a rule: only what keeps no order of its own comes in larger batches.
+        for message in &messages {
+            told = self.attempt(road, &place, message).await;
+            if told.0 != Verdict::Delivered {
+                break;
+            }
+        }
+        let (verdict, trouble) = told;
+        let at = self.clock.now();
+        let ended = Ended { verdict, admitted, what: &trouble.what.clone(), at };
+        let known = (place.endpoint, &place.url);
+        self.endpoints.ended(known, ended, &road.webhook.patience, |advice| match advice {
+            Advice::HandBack(until) => acknowledger.parked(place.endpoint, until),
+            Advice::Tell => match verdict {
+                Verdict::Delivered => acknowledger.delivered(),
+                Verdict::Gone => acknowledger.refused(DeadReason::Gone, trouble),
+                _ => acknowledger.failed(trouble),
+            },
+        });
+    }
+
+    /// One request; what it says, and in words what went wrong.
+    async fn attempt(&self, road: &Road, place: &Place, message: &Message) -> (Verdict, Trouble) {
+        let request = road.request(place, message, self.clock.now());
+        let answered = match request {
+            Ok(request) => post(&road.sender, request, road.webhook.timeout).await,
+            Err(error) => Answered { broken: Some(error.to_string()), ..Answered::default() },
+        };
+        weigh(answered, self.clock.now())
+    }
+}
+
+/// What an answer says, whole or broken off.
+fn weigh(answered: Answered, now: Timestamp) -> (Verdict, Trouble) {
+    let Answered { status, retry_after, body, broken } = answered;
+    let verdict = match status {
+        // A success is one once it is whole.
+        Some(status) if !(status.is_success() && broken.is_some()) => {
+            judge(status, retry_after.as_deref(), now)
+        }
+        _ => Verdict::Failing,
+    };
+    let what = match (status, broken) {
+        (Some(status), None) => format!("it answered {}", status.as_u16()),
+        (Some(status), Some(why)) => format!("it answered {}, and {why}", status.as_u16()),
+        (None, why) => why.unwrap_or_default(),
+    };
+    let not_before = match verdict {
+        Verdict::Slow(until) => Some(until),
+        _ => None,
+    };
+    let status = status.map(|status| status.as_u16());
+    (verdict, Trouble { what: what.into(), status, answer: body.into(), not_before })
+}
+
+impl Road {
+    fn new(webhook: &Webhook, around: &Surroundings) -> Self {
+        let connector = Connector {
+            resolver: around.resolver.clone(),
+            allow_private: webhook.allow_private,
+            own: around.own,
+            within: webhook.timeout,
+        };
+        let sender = sender(connector, around.tls.clone(), webhook.per_host);
+        let fixed = webhook.url.is_fixed().then(|| webhook.url.fill("")).flatten();
+        let fixed = fixed.and_then(Place::new).map(Arc::new);
+        let turns = Mutex::new(Turns::new(webhook.concurrency, webhook.per_host));
+        Self { webhook: webhook.clone(), sender, turns, fixed }
+    }
+
+    fn place(&self, topic: &str) -> Option<Arc<Place>> {
+        match &self.fixed {
+            Some(place) => Some(place.clone()),
+            None => self.webhook.url.fill(topic).and_then(Place::new).map(Arc::new),
+        }
+    }
+
+    /// How long a try keeps others from trying: until it has its answer, and a little more.
+    fn lease(&self) -> Duration {
+        self.webhook.timeout + Duration::from_secs(1)
+    }
+
+    fn request(
+        &self,
+        place: &Place,
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let (id, seconds) = (message.record.id.to_string(), now.0.div_euclid(1_000_000));
+        let body = body(&message.record);
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(place.uri.clone())
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header(USER_AGENT, HeaderValue::from_static(AGENT))
+            .header("webhook-id", &id)
+            .header("webhook-timestamp", seconds);
+        if !self.webhook.keys.is_empty() {
+            let signed = signature(&self.webhook.keys, &id, seconds, &body);
+            request = request.header("webhook-signature", signed);
+        }
+        if let Some(headers) = request.headers_mut() {
+            // The rule's own go over what is said above, but for what it may not name.
+            for (name, value) in &self.webhook.headers {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        request.body(Full::new(body))
+    }
+}
+
+const AGENT: &str = concat!("Roundsman/", env!("CARGO_PKG_VERSION"));
+
+impl Place {
+    fn new(url: String) -> Option<Self> {
+        let uri: Uri = url.parse().ok()?;
+        let host = uri.authority()?.as_str().into();
+        let endpoint = Endpoint::of(&url);
+        Some(Self { uri, url: url.into(), host, endpoint })
+    }
+}
+
+impl fmt::Debug for Webhooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhooks").field("endpoints", &self.0.endpoints).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").field("own", &self.own).finish_non_exhaustive()
+    }
+}
