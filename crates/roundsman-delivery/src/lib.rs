@@ -16,6 +16,7 @@ mod error;
 pub mod intake;
 mod metrics;
 mod node;
+mod patience;
 mod retry;
 mod rule;
 mod settle;
@@ -24,7 +25,7 @@ mod target;
 
 pub use error::IntakeError;
 pub use metrics::{Histogram, Metrics, Snapshot, StageSnapshot};
-pub use node::{Dispatch, DrainReport, Node, NodeBuilder, Settings};
+pub use node::{Dispatch, DrainReport, Node, NodeBuilder, Settings, TakeBack};
 pub use retry::{Retry, Verdict};
 pub use roundsman_store::Pattern;
 pub use rule::{Ack, Offline, Order, Rule, Rules, To};

@@ -15,6 +15,12 @@ pub struct Metrics {
     pub failed: AtomicU64,
     /// Messages given up on.
     pub dead: AtomicU64,
+    /// Dead letters that were sent again.
+    pub replayed: AtomicU64,
+    /// Dead letters that were removed for good.
+    pub dead_dropped: AtomicU64,
+    /// Messages that were taken back.
+    pub taken_back: AtomicU64,
     /// Messages too old.
     pub expired: AtomicU64,
     /// Messages dropped because nobody was there.

@@ -1,11 +1,11 @@
 //! Settle: the consumer that writes outcomes back to the store, many in one commit.
 
 use crate::metrics::Metrics;
+use crate::patience::{Pause, until_answered};
 use crate::source::{Ending, SourceInfo, Told};
 use roundsman::{Asker, Consumer, Reason, StageRef, SubscriptionId};
 use roundsman_store::{
-    ClaimId, Clock, LaneId, Outcome, Place, Settled, Settlement, Store, StoreError, Timestamp,
-    Which,
+    ClaimId, Clock, LaneId, Outcome, Place, Settled, Settlement, Store, Timestamp, Which,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,8 +79,8 @@ const MANY: usize = 64;
 /// answer, and a commit less a message is what lets the next one be accepted sooner.
 const LINGER: Duration = Duration::from_millis(2);
 
-/// How long settling waits before it tries the store again; doubles up to the second.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(1000));
+/// How long settling waits before it tries the store again.
+const PAUSE: Pause = Pause { first: Duration::from_millis(10), longest: Duration::from_secs(1) };
 
 impl Consumer for SettleStage {
     type Event = Closing;
@@ -156,18 +156,9 @@ impl SettleStage {
     /// Writes until it is written: what was delivered must not be forgotten because the store was
     /// away. Meanwhile nothing more is asked for, and the road comes to rest by itself.
     async fn write(&self, batch: &[Settlement]) -> Result<Vec<Settled>, Reason> {
-        let mut pause = PAUSE.0;
-        loop {
-            match self.store.settle(batch.to_vec()).await {
-                Ok(answers) => return Ok(answers),
-                Err(error @ (StoreError::Unavailable(_) | StoreError::Full(_))) => {
-                    tracing::warn!(%error, "outcomes wait for the store");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE.1);
-                }
-                Err(error) => return Err(Reason::failed(error)),
-            }
-        }
+        let answers =
+            until_answered("an outcome", PAUSE, || self.store.settle(batch.to_vec())).await;
+        answers.map_err(Reason::failed)
     }
 
     fn count(&self, batch: &[Settlement], answers: &[Settled]) {

@@ -3,8 +3,10 @@
 mod builder;
 mod drain;
 mod handle;
+mod operate;
 mod tend;
 
 pub use builder::{Dispatch, NodeBuilder, Settings};
 pub use drain::DrainReport;
 pub use handle::Node;
+pub use operate::TakeBack;

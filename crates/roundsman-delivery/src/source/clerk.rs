@@ -5,9 +5,10 @@
 //! whose endpoint was parked and answers again.
 
 use super::info::SourceInfo;
+use crate::patience::{Pause, until_answered};
 use futures_util::future::join_all;
 use roundsman::StageRef;
-use roundsman_store::{Block, LaneId, Release, Store, StoreError};
+use roundsman_store::{Block, LaneId, Release, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -22,7 +23,8 @@ pub(crate) enum Errand {
 }
 
 /// How long the clerk waits before it tries the store again.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Pause =
+    Pause { first: Duration::from_millis(100), longest: Duration::from_millis(100) };
 
 /// Carries out errands until there is nobody left to send any.
 pub(crate) async fn clerk(
@@ -60,7 +62,7 @@ async fn block(store: &Arc<dyn Store>, lanes: &mut Vec<(LaneId, Block)>) {
     lanes.sort_by_key(|(lane, _)| *lane);
     lanes.dedup_by_key(|(lane, _)| *lane);
     let batch = std::mem::take(lanes);
-    until_done(|| store.block(batch.clone())).await;
+    let _ = until_answered("a block", PAUSE, || store.block(batch.clone())).await;
 }
 
 async fn release(
@@ -69,27 +71,12 @@ async fn release(
     source: &StageRef<SourceInfo>,
 ) {
     let batch = std::mem::take(releases);
-    let released = join_all(
-        batch
-            .into_iter()
-            .map(|which| async move { until_done(|| store.release(which.clone())).await }),
-    );
+    let released = join_all(batch.into_iter().map(|which| async move {
+        until_answered("a release", PAUSE, || store.release(which.clone())).await
+    }));
     for lanes in released.await.into_iter().flatten() {
         if !lanes.is_empty() && source.info(SourceInfo::Lanes(lanes)).is_err() {
             return;
-        }
-    }
-}
-
-/// Tries until the store has done it; `None` once it is closed or cannot be used any more.
-async fn until_done<'a, T>(mut call: impl FnMut() -> roundsman_store::Answer<'a, T>) -> Option<T> {
-    loop {
-        match call().await {
-            Ok(done) => return Some(done),
-            Err(StoreError::Unavailable(_) | StoreError::Full(_)) => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            Err(_) => return None,
         }
     }
 }

@@ -43,6 +43,10 @@ pub(crate) enum SourceInfo {
     Drain,
     /// Whether a message is out.
     IsOut(LaneId, u64, oneshot::Sender<bool>),
+    /// A message is to be taken back: whether it can be kept from being dispatched.
+    Fence(LaneId, u64, oneshot::Sender<bool>),
+    /// The store has answered for one behind a fence, and whether it is gone.
+    Unfence(LaneId, u64, bool),
     /// The busiest keys.
     Busiest(usize, oneshot::Sender<Vec<(String, u64, u64)>>),
 }

@@ -1,6 +1,7 @@
 //! The resident lanes of a node: told what happened, asked what to do. Pure.
 
 use super::audience::Audience;
+use super::fence::Fences;
 use super::keys::Keys;
 use super::lane::{Ending, Out, OutState, Resident, Told};
 use super::parking::{Parking, Try, bar};
@@ -67,6 +68,7 @@ pub(crate) struct Lanes {
     pub(super) keys: Keys,
     pub(super) audience: Audience,
     pub(super) parking: Parking,
+    pub(super) fences: Fences,
     pub(super) wants: Wants,
     pub(super) metrics: Arc<Metrics>,
     /// Lanes with something unacknowledged.
@@ -91,6 +93,7 @@ impl Lanes {
             ring: RoundRobin::new(),
             audience: Audience::default(),
             parking: Parking::default(),
+            fences: Fences::default(),
             wants: Wants::default(),
             metrics,
             acking: FxHashSet::default(),
@@ -109,12 +112,19 @@ impl Lanes {
     pub(crate) fn fresh(&mut self, batch: Vec<Fresh>) {
         for Fresh { previous, record } in batch {
             let id = record.lane.id;
+            if !self.fences.hear(record.seq) {
+                continue;
+            }
             if !self.lanes.contains_key(&id) && !self.admit(&record.lane) {
                 continue;
             }
             let full = self.read_ahead_room() == 0;
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             lane.idle = false;
+            if record.seq <= lane.cursor {
+                // A reading was quicker than the hint: queued once more, it could go out twice.
+                continue;
+            }
             let follows = previous.is_some_and(|previous| previous <= lane.cursor);
             let steady = !lane.more && !lane.fetching && lane.back_to.is_none() && !lane.blocked;
             if follows && steady && !full && lane.queue.len() < Limits::QUEUE {

@@ -23,6 +23,7 @@
 mod acks;
 mod audience;
 mod clerk;
+mod fence;
 mod info;
 mod keys;
 mod lane;

@@ -33,8 +33,8 @@ enum Head {
     Expired,
     /// Too much is in flight, by bytes.
     Full,
-    /// No room in its topic's window: parked until something of the topic is settled, or
-    /// somebody joins or leaves.
+    /// No room in its topic's window, or it is being taken back: parked until something of the
+    /// topic is settled, or somebody joins or leaves, or the store has answered.
     Parked,
     /// There is none.
     None,
@@ -116,6 +116,9 @@ impl Lanes {
     fn head(&mut self, id: LaneId, now: Timestamp) -> Head {
         let Some(lane) = self.lanes.get_mut(&id) else { return Head::None };
         let Some(record) = lane.queue.front() else { return Head::None };
+        if self.fences.holds(record.seq) {
+            return Head::Parked;
+        }
         let (topic, rule) = (self.audience.get(&lane.lane.topic), self.limits.rules.get(lane.rule));
         let asked = rule.is_some_and(|rule| asks(rule, topic.map_or(0, |topic| topic.askers)));
         match lane.out.get_mut(&record.seq).map(|out| &mut out.state) {

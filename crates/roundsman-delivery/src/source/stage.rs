@@ -8,6 +8,7 @@ use super::pick::Picked;
 use super::walk::Walk;
 use crate::deliver::{DeliverInfo, Turn};
 use crate::metrics::Metrics;
+use crate::patience::{Pause, until_answered};
 use futures_util::task::noop_waker_ref;
 use roundsman::{Emitter, Producer, Reason, StageRef};
 use roundsman_store::{
@@ -49,6 +50,8 @@ const MANY: usize = 64;
 const EACH: Duration = Duration::from_micros(3);
 /// How long the source waits before it calls a failed store again.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The same, for a claim: everything behind it waits as well.
+const CLAIM_PAUSE: Pause = Pause { first: PAUSE, longest: PAUSE };
 
 impl SourceStage {
     pub(crate) fn new(
@@ -139,14 +142,7 @@ impl SourceStage {
         let claim = Claim { members: members.collect(), alone: picked.alone };
         let store = self.store.clone();
         let writing = Box::pin(async move {
-            loop {
-                match store.claim(claim.clone()).await {
-                    Err(StoreError::Unavailable(_) | StoreError::Full(_)) => {
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                    answer => return answer,
-                }
-            }
+            until_answered("a claim", CLAIM_PAUSE, || store.claim(claim.clone())).await
         });
         self.claiming = true;
         if let Some(SourceInfo::Claimed(picked, claim)) =
@@ -339,6 +335,10 @@ impl SourceStage {
             SourceInfo::IsOut(lane, seq, answer) => {
                 let _ = answer.send(self.lanes.is_out(lane, seq));
             }
+            SourceInfo::Fence(lane, seq, answer) => {
+                let _ = answer.send(self.lanes.fence(lane, seq));
+            }
+            SourceInfo::Unfence(lane, seq, is_gone) => self.lanes.unfence(lane, seq, is_gone),
             SourceInfo::Busiest(count, answer) => {
                 let _ = answer.send(self.lanes.busiest(count));
             }

@@ -1,0 +1,181 @@
+//! What an operator does to a running node: takes back, replays, drops.
+
+mod support;
+
+use futures_util::future::join_all;
+use roundsman_delivery::{Retry, Rule, Rules, TakeBack, To};
+use roundsman_store::{DeadFilter, DeadReason, Inspect, MessageId, State, Sweep};
+use std::collections::HashSet;
+use std::time::Duration;
+use support::{Answer, World, draft, number, soon};
+
+fn all() -> Sweep {
+    Sweep { limit: 100, ..Sweep::default() }
+}
+
+/// One target rule for every topic, and retries after an hour, or never.
+fn retrying(max_attempts: u32) -> World {
+    World::with(|settings| {
+        settings.rules = Rules::new(vec![Rule { to: To::Target(0), ..Rule::channel("*") }]);
+        let hour = Duration::from_secs(3600);
+        settings.retry = Retry { max_attempts, shortest: hour, longest: hour, max_age: None };
+    })
+}
+
+async fn take_back(world: &World, id: &MessageId) -> TakeBack {
+    world.node.take_back(&id.to_string()).await.unwrap()
+}
+
+async fn state(world: &World, id: &MessageId) -> Option<State> {
+    world.node.find(&id.to_string()).await.unwrap().map(|seen| seen.state)
+}
+
+#[tokio::test]
+async fn what_is_held_is_taken_back_and_the_rest_arrives() {
+    let mut world = World::ruled(|_| {});
+    let ids = [world.send_one(draft("t", 0)).await, world.send_one(draft("t", 1)).await];
+    world.send("t", 2..3).await;
+    assert_eq!(take_back(&world, &ids[0]).await, TakeBack::Done);
+    world.until("held", async |world| state(world, &ids[1]).await == Some(State::Held)).await;
+    assert_eq!(take_back(&world, &ids[1]).await, TakeBack::Done);
+    for id in &ids {
+        assert_eq!(take_back(&world, id).await, TakeBack::Unknown);
+        assert_eq!(state(&world, id).await, None);
+    }
+    world.join("t", false);
+    assert_eq!(world.numbers(1).await, [2]);
+    world.nothing().await;
+}
+
+#[tokio::test]
+async fn what_is_scheduled_is_taken_back() {
+    let mut world = World::ruled(|_| {});
+    world.join("t", false);
+    let mut late = draft("t", 0);
+    late.deliver_at = Some(soon(Duration::from_millis(300)));
+    let id = world.send_one(late).await;
+    assert_eq!(take_back(&world, &id).await, TakeBack::Done);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.nothing().await;
+    assert_eq!(world.node.snapshot().await.unwrap().backlog, 0);
+}
+
+#[tokio::test]
+async fn what_is_in_flight_or_over_is_not() {
+    let mut world = World::ruled(|_| {});
+    world.join("t", false);
+    world.post.answers(|_| Answer::Keep);
+    let id = world.send_one(draft("t", 0)).await;
+    world.next().await;
+    assert_eq!(take_back(&world, &id).await, TakeBack::InFlight);
+    world.post.answers(|_| Answer::Sent);
+    let sent = world.send_one(draft("t", 1)).await;
+    world.next().await;
+    assert_eq!(take_back(&world, &sent).await, TakeBack::InFlight, "not acknowledged");
+    world.post.deliver_kept();
+    world.until("gone", async |world| state(world, &id).await.is_none()).await;
+    assert_eq!(take_back(&world, &id).await, TakeBack::Unknown);
+    assert_eq!(world.node.take_back("nobody").await.unwrap(), TakeBack::Unknown);
+}
+
+#[tokio::test]
+async fn once_a_retried_head_is_taken_back_the_rest_goes_on() {
+    let mut world = retrying(9);
+    world.post.answers(|_| Answer::Failed);
+    let head = world.send_one(draft("t", 0)).await;
+    assert_eq!(number(&world.next().await), 0);
+    world.send("t", 1..4).await;
+    world.until("tried", async |world| state(world, &head).await == Some(State::Retrying)).await;
+    world.nothing().await;
+    world.post.answers(|_| Answer::Delivered);
+    assert_eq!(take_back(&world, &head).await, TakeBack::Done);
+    assert_eq!(world.numbers(3).await, [1, 2, 3]);
+}
+
+/// Messages are sent and taken back at once, while the node delivers as fast as it can: whatever
+/// it said was taken back was not and is not delivered, and everything else is, in order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn taken_back_or_delivered_and_never_both() {
+    const SENDERS: u32 = 16;
+    const EACH: u32 = 250;
+    let mut world = World::with(|settings| settings.dispatch.max_in_flight = 20);
+    for topic in 0..4 {
+        world.join(&format!("t{topic}"), false);
+    }
+    let racing = (0..SENDERS).map(|sender| {
+        let node = world.node.clone();
+        tokio::spawn(async move {
+            let mut back = Vec::new();
+            for count in 0..EACH {
+                let label = sender * EACH + count;
+                let batch = vec![draft(&format!("t{}", sender % 4), label)];
+                let id = node.accept(batch).await.unwrap().remove(0).id.to_string();
+                // Some at once, some when they are likely to be on their way.
+                if count % 3 == 0 {
+                    tokio::task::yield_now().await;
+                }
+                if node.take_back(&id).await.unwrap() == TakeBack::Done {
+                    back.push(label);
+                }
+            }
+            back
+        })
+    });
+    let back: HashSet<u32> = join_all(racing).await.into_iter().flat_map(Result::unwrap).collect();
+    world.until("settled", async |world| world.node.snapshot().await.unwrap().backlog == 0).await;
+    let mut seen = HashSet::new();
+    while let Ok(next) = world.seen.try_recv() {
+        seen.insert(number(&next));
+    }
+    let total = (SENDERS * EACH) as usize;
+    assert!(seen.is_disjoint(&back), "delivered although taken back: {:?}", &seen & &back);
+    assert_eq!(seen.len() + back.len(), total, "{} were taken back", back.len());
+    assert!(!back.is_empty() && !seen.is_empty(), "no race: {} of {total} back", back.len());
+}
+
+#[tokio::test]
+async fn a_replayed_letter_arrives_behind_the_others_at_attempt_1() {
+    let mut world = retrying(1);
+    world.post.answers(|_| Answer::Failed);
+    let id = world.send_one(draft("t", 0)).await;
+    world.next().await;
+    world.until("dead", async |world| state(world, &id).await == Some(State::Dead)).await;
+    world.post.answers(|_| Answer::Keep);
+    world.send("t", 1..3).await;
+    assert_eq!(number(&world.next().await), 1);
+    let letters = world.node.dead(all()).await.unwrap().letters;
+    assert_eq!((letters.len(), letters[0].sighting.reason), (1, Some(DeadReason::Attempts)));
+    let swept = world.node.replay(all()).await.unwrap();
+    assert_eq!(*swept.done[0].0, *id.to_string());
+    world.post.answers(|_| Answer::Delivered);
+    world.post.deliver_kept();
+    assert_eq!(number(&world.next().await), 2);
+    let again = world.next().await;
+    assert_eq!((number(&again), again.attempt, &again.id), (0, 1, &id));
+    world.until("settled", async |world| world.node.snapshot().await.unwrap().backlog == 0).await;
+    assert_eq!(world.node.snapshot().await.unwrap().dead, 0);
+}
+
+#[tokio::test]
+async fn a_replay_wakes_lanes_and_a_drop_does_not() {
+    let mut world = retrying(1);
+    world.post.answers(|_| Answer::Failed);
+    for topic in ["a", "b", "c"] {
+        world.send(topic, 0..1).await;
+        world.next().await;
+    }
+    world.until("dead", async |world| world.store.counts().await.unwrap().dead == 3).await;
+    let topic = |topic| DeadFilter {
+        topic: Some(roundsman_delivery::Pattern::new(topic)),
+        ..DeadFilter::default()
+    };
+    let dropped = world.node.drop_dead(Sweep { filter: topic("a"), ..all() }).await.unwrap();
+    assert_eq!(dropped.done.len(), 1);
+    world.post.answers(|_| Answer::Delivered);
+    world.node.replay(all()).await.unwrap();
+    let mut arrived = [world.next().await.topic, world.next().await.topic];
+    arrived.sort_unstable();
+    assert_eq!(arrived, ["b", "c"]);
+    world.nothing().await;
+    assert_eq!(world.store.counts().await.unwrap().dead, 0);
+}
