@@ -1,5 +1,7 @@
 //! What an operator does to a running node: takes back, replays, drops.
 
+#![allow(clippy::unwrap_used)] // In tests, also outside of `#[test]` functions.
+
 mod support;
 
 use futures_util::future::join_all;
