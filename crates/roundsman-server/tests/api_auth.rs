@@ -10,7 +10,7 @@ use house::{Answered, House};
 use roundsman_server::config::{Auth, Config, Secret, StoreUrl};
 
 const ONE: &str = r#"{"topic":"user:1","payload":{"n":1}}"#;
-const LOOKING: [&str; 3] = ["/v1/messages/a", "/v1/stats", "/metrics"];
+const LOOKING: [&str; 4] = ["/v1/messages/a", "/v1/stats", "/metrics", "/v1/dead"];
 
 fn closed() -> House {
     let auth = Auth {

@@ -10,7 +10,7 @@
 //! or into one [`Problem`] that names every fault; `fields` and `draft` are one message of it,
 //! `canonical` is what two sendings of one id are compared by; `prometheus` and `rates` turn counts
 //! into text and into rates. The thin parts are `router`, `guard`, `body` and the handlers in
-//! `messages`, `stats` and `health`.
+//! `messages`, `dead`, `stats` and `health`.
 //!
 //! What a body may be:
 //!
@@ -28,10 +28,12 @@
 mod answer;
 mod body;
 mod canonical;
+mod dead;
 mod draft;
 mod fields;
 mod guard;
 mod health;
+mod letters;
 mod messages;
 mod parse;
 mod problem;

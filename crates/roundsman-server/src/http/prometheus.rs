@@ -48,6 +48,9 @@ impl Text {
             ("delivered", "Messages delivered.", &metrics.delivered),
             ("failed", "Attempts that failed.", &metrics.failed),
             ("dead", "Messages given up on.", &metrics.dead),
+            ("replayed", "Dead letters that were sent again.", &metrics.replayed),
+            ("dead_dropped", "Dead letters that were removed for good.", &metrics.dead_dropped),
+            ("taken_back", "Messages that were taken back.", &metrics.taken_back),
             ("expired", "Messages that grew too old.", &metrics.expired),
             ("dropped", "Messages dropped because nobody was there.", &metrics.dropped),
             ("duplicates", "Messages that had been accepted before.", &metrics.duplicates),
@@ -72,6 +75,8 @@ impl Text {
         self.one("roundsman_backlog", "gauge", backlog, snapshot.backlog);
         let held = "Messages that wait for someone to join.";
         self.one("roundsman_held", "gauge", held, snapshot.held);
+        let dead = "Dead letters: given up on and kept.";
+        self.one("roundsman_dead_letters", "gauge", dead, snapshot.dead);
         self.head("roundsman_stage_demand", "gauge", "Events a stage was asked for and owes.");
         for stage in &snapshot.stages {
             let (name, demand) = (stage.stage, stage.demand);

@@ -3,7 +3,7 @@
 use super::guard::{Door, Guard, guard};
 use super::problem::Problem;
 use super::rates::Rates;
-use super::{health, messages, stats};
+use super::{dead, health, messages, stats};
 use crate::App;
 use crate::auth::Role;
 use axum::Router;
@@ -45,7 +45,10 @@ pub fn router(app: &App) -> Router {
         Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
     let sending = Router::new().route("/v1/messages", post(messages::post));
     let operating = Router::new()
-        .route("/v1/messages/{id}", get(messages::find))
+        .route("/v1/messages/{id}", get(messages::find).delete(dead::take_back))
+        .route("/v1/dead", get(dead::page))
+        .route("/v1/dead/replay", post(dead::replay))
+        .route("/v1/dead/drop", post(dead::drop_dead))
         .route("/v1/stats", get(stats::stats))
         .route("/metrics", get(stats::metrics));
     let elsewhere = Router::new().fallback(nothing_here);

@@ -1,0 +1,222 @@
+//! Dead letters and taking back, through the API.
+
+#![allow(clippy::unwrap_used)] // In tests, also outside of `#[test]` functions.
+
+mod house;
+
+use axum::body::Body;
+use axum::http::Request;
+use house::{Answered, House, Mood};
+use roundsman_delivery::{Retry, Rule, Rules, To};
+use roundsman_server::config::{Config, StoreUrl};
+use roundsman_store::StoreError;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Everything to `hook:*` fails, and is dead after `max_attempts`; retries come after an hour.
+fn house(max_attempts: u32) -> House {
+    let hook = Rule { to: To::Target(0), ..Rule::channel("hook:*") };
+    let rules = Rules::new(vec![hook, Rule::channel("user:*")]);
+    let hour = Duration::from_secs(3600);
+    let retry = Retry { max_attempts, shortest: hour, longest: hour, max_age: None };
+    House::with(Config { store: StoreUrl::Memory, rules, retry, ..Config::default() })
+}
+
+async fn send(house: &House, id: &str, topic: &str, key: &str) {
+    let body = json!({"topic": topic, "key": [key, "x"], "payload": {"n": id}, "id": id});
+    assert_eq!(house.post_json(body.to_string()).await.status, 202);
+}
+
+async fn dead(house: &House, id: &str, topic: &str, key: &str) {
+    send(house, id, topic, key).await;
+    house.until(id, "dead").await;
+}
+
+async fn ids(house: &House, query: &str) -> Vec<String> {
+    let page = house.get(&format!("/v1/dead?{query}")).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    let page = page.json();
+    let letters = page["messages"].as_array().unwrap().iter();
+    letters.map(|letter| letter["id"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn ask(house: &House, what: &str, body: impl Into<Body>) -> Answered {
+    let request = Request::post(format!("/v1/dead/{what}"));
+    let request = request.header("content-type", "application/json").body(body.into()).unwrap();
+    house.send(request).await
+}
+
+async fn delete(house: &House, id: &str) -> Answered {
+    let path = format!("/v1/messages/{id}");
+    house.send(Request::delete(path).body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_letter_shows_all_that_is_known_of_it() {
+    let house = house(1);
+    dead(&house, "a", "hook:1", "team").await;
+    let page = house.get("/v1/dead").await.json();
+    assert_eq!(page["next"], Value::Null);
+    let letter = &page["messages"][0];
+    for (field, expected) in [
+        ("id", json!("a")),
+        ("state", json!("dead")),
+        ("reason", json!("attempts")),
+        ("topic", json!("hook:1")),
+        ("event", json!("message")),
+        ("key", json!(["team", "x"])),
+        ("payload", json!({"n": "a"})),
+        ("attempts", json!(1)),
+    ] {
+        assert_eq!(letter[field], expected, "{field}");
+    }
+    let failure = &letter["failures"][0];
+    assert_eq!((&failure["attempt"], &failure["why"]), (&json!(1), &json!("it said no")));
+    assert!(failure["at"].is_string() && letter["settled_at"].is_string());
+    assert_eq!(house.get("/v1/stats").await.json()["dead"], 1);
+}
+
+#[tokio::test]
+async fn pages_and_filters() {
+    let house = house(1);
+    for (id, topic, key) in
+        [("a", "hook:1", "team"), ("b", "hook:2", "teams"), ("c", "hook:20", "a/b")]
+    {
+        dead(&house, id, topic, key).await;
+    }
+    assert_eq!(ids(&house, "limit=2").await, ["a", "b"]);
+    let next = house.get("/v1/dead?limit=2").await.json()["next"].as_str().unwrap().to_owned();
+    assert_eq!(ids(&house, &format!("limit=2&after={next}")).await, ["c"]);
+    assert_eq!(ids(&house, "key=team").await, ["a"]);
+    assert_eq!(ids(&house, "key=a~1b/x").await, ["c"]);
+    assert_eq!(ids(&house, "topic=hook:2*").await, ["b", "c"]);
+    assert_eq!(ids(&house, "topic=hook%3A2").await, ["b"]);
+    assert_eq!(ids(&house, "reason=age").await, [""; 0]);
+    assert_eq!(ids(&house, "id=c&id=a&id=nobody").await, ["a", "c"]);
+    assert_eq!(ids(&house, "until=2001-01-01T00:00:00Z").await, [""; 0]);
+    assert_eq!(ids(&house, "since=2001-01-01T00:00:00Z&limit=500").await, ["a", "b", "c"]);
+    for (query, pointer) in [
+        ("limit=501", "/limit"),
+        ("after=-1", "/after"),
+        ("reason=sad", "/reason"),
+        ("since=2001-01-01", "/since"),
+        ("key=a~", "/key"),
+        ("topic=", "/topic"),
+        ("order=asc", "/order"),
+    ] {
+        let problem = house.get(&format!("/v1/dead?{query}")).await.problem(422);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+    house.get("/v1/dead?topic=%ff").await.problem(400);
+}
+
+#[tokio::test]
+async fn replayed_by_id_and_all() {
+    let house = house(1);
+    for number in 0..3 {
+        dead(&house, &format!("id-{number}"), "hook:1", "team").await;
+    }
+    let body = r#"{"ids": ["id-1", "nobody", "id-1"]}"#;
+    let answer = ask(&house, "replay", body).await;
+    assert_eq!(answer.json(), json!({"replayed": 1, "unknown": ["nobody"]}));
+    // It fails again at once, at attempt 1, and nothing else does.
+    while house.node.metrics().dead.load(std::sync::atomic::Ordering::Relaxed) < 4 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(house.until("id-1", "dead").await["attempts"], 1);
+    assert_eq!(house.get("/v1/stats").await.json()["dead"], 3);
+    let answer = ask(&house, "replay", r#"{"all": true}"#).await;
+    assert_eq!(answer.json(), json!({"replayed": 3}));
+    let text = house.get("/metrics").await.text;
+    assert!(text.contains("roundsman_replayed_total 4\n"), "{text}");
+}
+
+#[tokio::test]
+async fn dropped_by_filter() {
+    let house = house(1);
+    dead(&house, "a", "hook:1", "team").await;
+    dead(&house, "b", "hook:2", "other").await;
+    let answer = ask(&house, "drop", r#"{"key": ["team"], "reason": "attempts"}"#).await;
+    assert_eq!(answer.json(), json!({"dropped": 1}));
+    house.get("/v1/messages/a").await.problem(404);
+    assert_eq!(ids(&house, "").await, ["b"]);
+    let again =
+        house.post_json(r#"{"topic":"hook:1","key":["team","x"],"payload":{"n":"a"},"id":"a"}"#);
+    assert_eq!(again.await.json()["messages"][0]["duplicate"], true);
+    assert_eq!(ask(&house, "drop", r#"{"key": "team"}"#).await.json(), json!({"dropped": 0}));
+}
+
+#[tokio::test]
+async fn a_faulty_body_does_nothing() {
+    let house = house(1);
+    dead(&house, "a", "hook:1", "team").await;
+    for verb in ["replay", "drop"] {
+        for (body, status, pointer) in [
+            ("", 400, ""),
+            ("{", 400, ""),
+            ("{}", 422, ""),
+            ("[]", 422, ""),
+            (r#"{"all": 1}"#, 422, "/all"),
+            (r#"{"all": true, "reason": "age"}"#, 422, "/all"),
+            (r#"{"ids": "a"}"#, 422, "/ids"),
+            (r#"{"key": []}"#, 422, "/key"),
+            (r#"{"ids": ["a"], "reason": "x"}"#, 422, "/reason"),
+        ] {
+            let problem = ask(&house, verb, body).await.problem(status);
+            assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}");
+        }
+        let request = Request::post(format!("/v1/dead/{verb}")).body(Body::from("{}")).unwrap();
+        house.send(request).await.problem(415);
+        assert_eq!(house.get(&format!("/v1/dead/{verb}")).await.status, 405);
+    }
+    assert_eq!(ids(&house, "").await, ["a"]);
+}
+
+#[tokio::test]
+async fn taken_back_or_told_why_not() {
+    let house = house(2);
+    send(&house, "held", "user:1", "k").await;
+    send(&house, "head", "hook:1", "k").await;
+    house.until("head", "retrying").await;
+    assert_eq!(delete(&house, "held").await.status, 204);
+    assert_eq!(delete(&house, "head").await.status, 204);
+    for id in ["held", "head", "nobody", "%20", "%ff"] {
+        delete(&house, id).await.problem(404);
+    }
+    assert_eq!(house.backlog().await, 0);
+    house.node.joined(&"user:2".into(), false);
+    send(&house, "there", "user:2", "k").await;
+    house.until("there", "delivered").await;
+    let problem = delete(&house, "there").await.problem(409);
+    assert!(problem["detail"].as_str().unwrap().contains("delivered"), "{problem}");
+    assert!(house.get("/metrics").await.text.contains("roundsman_taken_back_total 2\n"));
+}
+
+#[tokio::test]
+async fn a_dead_one_is_not_taken_back() {
+    let house = house(1);
+    dead(&house, "a", "hook:1", "k").await;
+    let problem = delete(&house, "a").await.problem(409);
+    assert!(problem["detail"].as_str().unwrap().contains("/v1/dead/drop"), "{problem}");
+    assert_eq!(ids(&house, "").await, ["a"]);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_says_so() {
+    let house = house(1);
+    dead(&house, "a", "hook:1", "k").await;
+    let why = "this store does not look messages up";
+    for (error, status) in [
+        (StoreError::Unsupported(why.to_owned()), 501),
+        (StoreError::Unavailable("away".to_owned()), 503),
+    ] {
+        house.store.feel(Mood::Fails(error));
+        house.get("/v1/dead").await.problem(status);
+        delete(&house, "a").await.problem(status);
+        for verb in ["replay", "drop"] {
+            ask(&house, verb, r#"{"all": true}"#).await.problem(status);
+        }
+    }
+    house.store.feel(Mood::Well);
+    assert_eq!(ids(&house, "").await, ["a"]);
+}
