@@ -14,7 +14,6 @@ use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use std::error::Error;
-use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -115,22 +114,14 @@ async fn read(response: Response<Incoming>, answered: &mut Answered) {
 
 /// What went wrong with a request, in words.
 fn words(error: &legacy::Error) -> String {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<ConnectError>() {
-            return error.to_string();
-        }
-        if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return format!("no TLS: {error}");
-        }
-        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
-            && let Some(error) = inner.downcast_ref::<rustls::Error>()
-        {
-            return format!("no TLS: {error}");
-        }
-        cause = error.source();
+    match error.source() {
+        Some(cause) if error.is_connect() => match cause.downcast_ref::<ConnectError>() {
+            Some(error) => error.to_string(),
+            // What can fail besides is encryption.
+            None => format!("no TLS: {}", chain(cause)),
+        },
+        _ => chain(error),
     }
-    chain(error)
 }
 
 /// An error and its causes.
@@ -175,7 +166,7 @@ where
         Box::pin(async move {
             match timeout(within, connecting).await {
                 Ok(connected) => connected,
-                Err(_) => Err(Box::new(ConnectError::Late).into()),
+                Err(_) => Err(ConnectError::Late.into()),
             }
         })
     }
