@@ -13,6 +13,7 @@
 
 mod deliver;
 mod error;
+mod feed;
 pub mod intake;
 mod metrics;
 mod node;
@@ -24,6 +25,7 @@ mod source;
 mod target;
 
 pub use error::IntakeError;
+pub use feed::{Event, Happening, Seen, Watch};
 pub use metrics::{Histogram, Metrics, Snapshot, StageSnapshot};
 pub use node::{Dispatch, DrainReport, Node, NodeBuilder, Settings, TakeBack};
 pub use retry::{Retry, Verdict};

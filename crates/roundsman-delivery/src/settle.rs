@@ -1,5 +1,6 @@
 //! Settle: the consumer that writes outcomes back to the store, many in one commit.
 
+use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::patience::{Pause, until_answered};
 use crate::source::{Ending, SourceInfo, Told};
@@ -68,6 +69,7 @@ pub(crate) struct SettleStage {
     clock: Arc<dyn Clock>,
     source: StageRef<SourceInfo>,
     metrics: Arc<Metrics>,
+    feed: Arc<Feed>,
     me: Option<StageRef<Enough>>,
     /// A few outcomes, waiting for others to share their commit.
     few: Vec<Closing>,
@@ -122,8 +124,9 @@ impl SettleStage {
         clock: Arc<dyn Clock>,
         source: StageRef<SourceInfo>,
         metrics: Arc<Metrics>,
+        feed: Arc<Feed>,
     ) -> Self {
-        Self { store, clock, source, metrics, me: None, few: Vec::new() }
+        Self { store, clock, source, metrics, feed, me: None, few: Vec::new() }
     }
 
     async fn settle(&mut self) -> Result<(), Reason> {
@@ -137,6 +140,7 @@ impl SettleStage {
             events.into_iter().map(|closing| (closing.settlement, closing.ticket)).unzip();
         let answers = self.write(&batch).await?;
         self.count(&batch, &answers);
+        self.feed.settled(&batch, &answers);
         for (ticket, answer) in tickets.into_iter().zip(&answers) {
             if let Some(ticket) = ticket {
                 // Whoever asked may be gone; the answer was for them alone.

@@ -1,13 +1,16 @@
 //! What an operator does to a running node: takes back, replays, drops.
 
-#![allow(clippy::unwrap_used)] // In tests, also outside of `#[test]` functions.
+#![allow(clippy::unwrap_used, clippy::panic)] // In tests, also outside of `#[test]` functions.
 
 mod support;
 
 use futures_util::future::join_all;
-use roundsman_delivery::{Retry, Rule, Rules, TakeBack, To};
-use roundsman_store::{DeadFilter, DeadReason, Inspect, MessageId, State, Sweep};
+use roundsman_delivery::{Ack, Happening, Retry, Rule, Rules, Seen, TakeBack, To, Watch};
+use roundsman_store::{
+    DeadFilter, DeadReason, Draft, Fingerprint, Inspect, Key, MessageId, State, Sweep,
+};
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 use support::{Answer, World, draft, number, soon};
 
@@ -180,4 +183,80 @@ async fn a_replay_wakes_lanes_and_a_drop_does_not() {
     assert_eq!(arrived, ["b", "c"]);
     world.nothing().await;
     assert_eq!(world.store.counts().await.unwrap().dead, 0);
+}
+
+/// What a watcher saw, up to and with the first that `is_last` holds for.
+async fn saw(watch: &mut Watch, is_last: impl Fn(&Happening) -> bool) -> Vec<(String, Happening)> {
+    let mut all = Vec::new();
+    loop {
+        let waited = tokio::time::timeout(Duration::from_secs(10), watch.next()).await;
+        let Some(Seen::Event(event)) = waited.expect("an event within ten seconds") else {
+            panic!("the node has ended, or something was missed");
+        };
+        let last = is_last(&event.what);
+        all.push((event.id.unwrap_or_default().to_string(), event.what));
+        if last {
+            return all;
+        }
+    }
+}
+
+/// In short words, with the failures' texts left out.
+fn words(seen: &[(String, Happening)]) -> Vec<String> {
+    let word = |(id, what): &(String, Happening)| match what {
+        Happening::Dispatched { attempt } => format!("{id} dispatched {attempt}"),
+        Happening::Failed { failure, .. } => format!("{id} failed: {}", failure.what),
+        Happening::Dead { reason, .. } => format!("{id} dead: {reason}"),
+        other => format!("{id} {other:?}"),
+    };
+    seen.iter().map(word).collect()
+}
+
+fn named(id: &str, topic: &str, number: u32) -> Draft {
+    let id = Some((id.into(), Fingerprint::of(&[id.as_bytes()])));
+    Draft { id, ..draft(topic, number) }
+}
+
+#[tokio::test]
+async fn a_watcher_sees_what_happens_to_its_key_and_nothing_else() {
+    let world = World::with(|settings| {
+        settings.rules = Rules::new(vec![Rule { to: To::Target(0), ..Rule::channel("*") }]);
+        let soon = Duration::from_millis(1);
+        settings.retry = Retry { max_attempts: 2, shortest: soon, longest: soon, max_age: None };
+    });
+    let mut watch = world.node.watch(Key::parse("t").unwrap()).await;
+    world.post.answers(|_| Answer::Failed);
+    world.send_one(named("other", "s", 9)).await;
+    world.send_one(named("a", "t", 0)).await;
+    let seen = saw(&mut watch, |what| matches!(what, Happening::Dead { .. })).await;
+    let expected =
+        ["a Accepted", "a dispatched 1", "a failed: said no", "a dispatched 2", "a dead: attempts"];
+    assert_eq!(words(&seen), expected);
+    world.post.answers(|_| Answer::Delivered);
+    world.node.replay(all()).await.unwrap();
+    let seen = saw(&mut watch, |what| *what == Happening::Delivered).await;
+    assert_eq!(words(&seen), ["a Replayed", "a dispatched 1", "a Delivered"]);
+    let mut later = named("b", "t", 1);
+    later.deliver_at = Some(soon(Duration::from_secs(60)));
+    let id = world.send_one(later).await;
+    assert_eq!(take_back(&world, &id).await, TakeBack::Done);
+    let seen = saw(&mut watch, |what| *what == Happening::TakenBack).await;
+    assert_eq!(words(&seen), ["b Accepted", "b TakenBack"]);
+}
+
+#[tokio::test]
+async fn a_watcher_who_comes_late_sees_the_end_of_what_is_out() {
+    let mut world = World::ruled(|rule| rule.ack = Ack::Client);
+    world.join("t", true);
+    world.post.answers(|_| Answer::Sent);
+    let id = world.send_one(draft("t", 0)).await.to_string();
+    world.next().await;
+    world
+        .until("sent", async |world| world.node.snapshot().await.unwrap().unacknowledged == 1)
+        .await;
+    let mut watch = world.node.watch(Key::parse("t").unwrap()).await;
+    let ids = vec![Arc::from(id.as_str())];
+    world.node.acknowledge(&"t".into(), ids).await.unwrap();
+    let seen = saw(&mut watch, |what| *what == Happening::Delivered).await;
+    assert_eq!(words(&seen), [format!("{id} Delivered")]);
 }

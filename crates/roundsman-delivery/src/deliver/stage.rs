@@ -1,6 +1,7 @@
 //! The deliver stage: hands messages to targets, takes their answers, asks for as many as fit.
 
 use super::slots::{Freed, Slots};
+use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::retry::{Retry, Verdict};
 use crate::rule::{Offline, Order, Rule, Rules};
@@ -67,6 +68,7 @@ pub(crate) struct DeliverStage {
     retry: Retry,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    feed: Arc<Feed>,
     slots: Slots,
     freed: Freed,
     source: StageRef<SourceInfo>,
@@ -81,7 +83,7 @@ impl DeliverStage {
         targets: Targets,
         (rules, retry): (Rules, Retry),
         clock: Arc<dyn Clock>,
-        (metrics, source): (Arc<Metrics>, StageRef<SourceInfo>),
+        (metrics, feed, source): (Arc<Metrics>, Arc<Feed>, StageRef<SourceInfo>),
         most: usize,
     ) -> Self {
         Self {
@@ -90,6 +92,7 @@ impl DeliverStage {
             retry,
             clock,
             metrics,
+            feed,
             slots: Slots::new(most),
             freed: Freed::default(),
             source,
@@ -301,6 +304,7 @@ impl Transform for DeliverStage {
         self.slots.take(turns.len());
         let now = self.clock.now();
         self.observe_waits(&turns, now);
+        self.feed.dispatched(&turns);
         for (rule, claim, messages) in self.group(turns) {
             self.hand_over(rule, claim, messages, now);
         }

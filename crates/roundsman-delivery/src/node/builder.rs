@@ -3,6 +3,7 @@
 use super::handle::{Node, Shared};
 use super::tend;
 use crate::deliver::DeliverStage;
+use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::settle::SettleStage;
 use crate::source::{Held, Limits, SourceInfo, SourceStage, clerk};
@@ -101,6 +102,7 @@ impl NodeBuilder {
         })?;
         let Self { store, clock, settings, targets } = self;
         let metrics = Arc::new(Metrics::default());
+        let feed = Arc::new(Feed::new(clock.clone()));
         let (errands, errand_list) = mpsc::unbounded_channel();
         let (held, resting) = watch::channel(Held::default());
         let limits = Limits {
@@ -109,16 +111,16 @@ impl NodeBuilder {
             rules: settings.rules.clone(),
             targets: targets.clone(),
         };
-        let source =
-            SourceStage::new(store.clone(), clock.clone(), limits, metrics.clone(), errands, held);
+        let shows = (metrics.clone(), feed.clone());
+        let source = SourceStage::new(store.clone(), clock.clone(), limits, shows, errands, held);
         let source = producer(source).unbounded().spawn();
         let policy = (settings.rules.clone(), settings.retry);
         let most = settings.dispatch.max_in_flight.max(1);
-        let told = (metrics.clone(), source.stage.clone());
+        let told = (metrics.clone(), feed.clone(), source.stage.clone());
         let deliver = DeliverStage::new(targets, policy, clock.clone(), told, most);
         let deliver = transform(deliver).spawn();
-        let settle =
-            SettleStage::new(store.clone(), clock.clone(), source.stage.clone(), metrics.clone());
+        let (tells, counts) = (source.stage.clone(), metrics.clone());
+        let settle = SettleStage::new(store.clone(), clock.clone(), tells, counts, feed.clone());
         let at_once = most.max(SETTLE_AT_ONCE);
         let settle = consumer(settle).merge(at_once).spawn();
         let _ = source.stage.info(SourceInfo::Downstream(deliver.stage.clone()));
@@ -134,7 +136,8 @@ impl NodeBuilder {
             tokio::spawn(tend::promote(store.clone(), source.stage.clone(), metrics.clone())),
         ];
         let stages = (source.stage, deliver.stage, settle.stage);
-        Ok(Node::new(Shared::new(store, settings, metrics, stages, resting, tasks)))
+        let shows = (metrics, feed);
+        Ok(Node::new(Shared::new(store, settings, shows, stages, resting, tasks)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::builder::{NodeBuilder, Settings};
 use crate::deliver::DeliverInfo;
+use crate::feed::Feed;
 use crate::metrics::{Metrics, Snapshot, StageSnapshot};
 use crate::settle::Enough;
 use crate::source::{Held, SourceInfo};
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) held: watch::Receiver<Held>,
     settings: Settings,
     metrics: Arc<Metrics>,
+    pub(super) feed: Arc<Feed>,
     deliver: StageRef<DeliverInfo>,
     settle: StageRef<Enough>,
     tasks: Vec<JoinHandle<()>>,
@@ -41,7 +43,7 @@ impl Shared {
     pub(super) fn new(
         store: Arc<dyn Store>,
         settings: Settings,
-        metrics: Arc<Metrics>,
+        (metrics, feed): (Arc<Metrics>, Arc<Feed>),
         (source, deliver, settle): Stages,
         held: watch::Receiver<Held>,
         tasks: Vec<JoinHandle<()>>,
@@ -52,6 +54,7 @@ impl Shared {
             held,
             settings,
             metrics,
+            feed,
             deliver,
             settle,
             tasks,
@@ -99,7 +102,9 @@ impl Node {
         if self.0.draining.load(Ordering::Relaxed) {
             return Err(IntakeError::Draining);
         }
+        let watched = self.0.feed.of_interest(&batch);
         let receipts = self.0.store.accept(batch, self.0.settings.bounds).await?;
+        self.0.feed.accepted(watched, &receipts);
         let duplicates = receipts.iter().filter(|receipt| receipt.duplicate).count() as u64;
         let taken = receipts.len() as u64 - duplicates;
         self.0.metrics.accepted.fetch_add(taken, Ordering::Relaxed);

@@ -2,8 +2,9 @@
 //! drop the dead.
 
 use super::handle::Node;
+use crate::feed::{Happening, Watch};
 use crate::source::SourceInfo;
-use roundsman_store::{DeadPage, LaneId, State, StoreError, Sweep, Swept, TakenBack};
+use roundsman_store::{DeadPage, Key, LaneId, State, StoreError, Sweep, Swept, TakenBack};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
@@ -57,6 +58,7 @@ impl Node {
             };
             if let TakenBack::Done { .. } = taken {
                 self.metrics().taken_back.fetch_add(1, Ordering::Relaxed);
+                self.shared().feed.taken_back(id, seen.key, seen.topic);
                 return Ok(TakeBack::Done);
             }
         }
@@ -85,6 +87,24 @@ impl Node {
         taken
     }
 
+    /// Watches what happens to the messages of a key, and of those below it, from now on.
+    ///
+    /// A watcher that does not keep up loses events and is told how many.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, nobody watches.
+    pub async fn watch(&self, key: Key) -> Watch {
+        let watch = self.shared().feed.watch(key);
+        // What is out already is asked after, so that its end has a name.
+        let (answer, heard) = oneshot::channel();
+        if self.shared().source.info(SourceInfo::Resident(answer)).is_ok()
+            && let Ok(lanes) = heard.await
+        {
+            self.shared().feed.meet(&lanes);
+        }
+        watch
+    }
+
     /// One step through the dead letters; go on behind [`DeadPage::next`].
     ///
     /// # Errors
@@ -106,6 +126,7 @@ impl Node {
     pub async fn replay(&self, sweep: Sweep) -> Result<Swept, StoreError> {
         let swept = self.shared().store.replay(sweep).await?;
         self.metrics().replayed.fetch_add(swept.done.len() as u64, Ordering::Relaxed);
+        self.shared().feed.operated(&swept, &Happening::Replayed);
         if !swept.lanes.is_empty() {
             let _ = self.shared().source.info(SourceInfo::Lanes(swept.lanes.clone()));
         }
@@ -122,6 +143,7 @@ impl Node {
     pub async fn drop_dead(&self, sweep: Sweep) -> Result<Swept, StoreError> {
         let swept = self.shared().store.drop_dead(sweep).await?;
         self.metrics().dead_dropped.fetch_add(swept.done.len() as u64, Ordering::Relaxed);
+        self.shared().feed.operated(&swept, &Happening::DeadDropped);
         Ok(swept)
     }
 }

@@ -47,6 +47,8 @@ pub(crate) enum SourceInfo {
     Fence(LaneId, u64, oneshot::Sender<bool>),
     /// The store has answered for one behind a fence, and whether it is gone.
     Unfence(LaneId, u64, bool),
+    /// The lanes that have something to do.
+    Resident(oneshot::Sender<Vec<Arc<Lane>>>),
     /// The busiest keys.
     Busiest(usize, oneshot::Sender<Vec<(String, u64, u64)>>),
 }

@@ -7,6 +7,7 @@ use super::parking::Try;
 use super::pick::Picked;
 use super::walk::Walk;
 use crate::deliver::{DeliverInfo, Turn};
+use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::patience::{Pause, until_answered};
 use futures_util::task::noop_waker_ref;
@@ -27,6 +28,7 @@ pub(crate) struct SourceStage {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     lanes: Lanes,
+    feed: Arc<Feed>,
     walk: Walk,
     errands: mpsc::UnboundedSender<Errand>,
     held: watch::Sender<Held>,
@@ -58,7 +60,7 @@ impl SourceStage {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         limits: Limits,
-        metrics: Arc<Metrics>,
+        (metrics, feed): (Arc<Metrics>, Arc<Feed>),
         errands: mpsc::UnboundedSender<Errand>,
         held: watch::Sender<Held>,
     ) -> Self {
@@ -66,6 +68,7 @@ impl SourceStage {
             store,
             clock,
             lanes: Lanes::new(limits, metrics),
+            feed,
             walk: Walk::new(),
             errands,
             held,
@@ -283,9 +286,7 @@ impl SourceStage {
         match answer {
             Ok(lanes) => {
                 self.walk.arrived(lanes.len(), lanes.last().map(|lane| lane.id));
-                for lane in &lanes {
-                    self.lanes.visit(lane);
-                }
+                self.visit(&lanes);
             }
             Err(error) => {
                 tracing::warn!(%error, "walking waits for the store");
@@ -294,10 +295,18 @@ impl SourceStage {
         }
     }
 
+    fn visit(&mut self, lanes: &[Arc<Lane>]) {
+        self.feed.meet(lanes);
+        lanes.iter().for_each(|lane| self.lanes.visit(lane));
+    }
+
     fn hinted(&mut self, hint: Hint) {
         match hint {
-            Hint::Fresh(batch) => self.lanes.fresh(batch),
-            Hint::Lanes(lanes) => lanes.iter().for_each(|lane| self.lanes.visit(lane)),
+            Hint::Fresh(batch) => {
+                self.feed.hinted(&batch);
+                self.lanes.fresh(batch);
+            }
+            Hint::Lanes(lanes) => self.visit(&lanes),
             Hint::Walk => self.walk.again(),
         }
     }
@@ -305,7 +314,7 @@ impl SourceStage {
     fn told(&mut self, info: SourceInfo, out: &mut Emitter<'_, Turn>) {
         match info {
             SourceInfo::Hint(hint) => self.hinted(hint),
-            SourceInfo::Lanes(lanes) => lanes.iter().for_each(|lane| self.lanes.visit(lane)),
+            SourceInfo::Lanes(lanes) => self.visit(&lanes),
             SourceInfo::Settled(batch) => {
                 let now = self.clock.now();
                 batch.into_iter().for_each(|told| self.lanes.settled(told, now));
@@ -339,6 +348,9 @@ impl SourceStage {
                 let _ = answer.send(self.lanes.fence(lane, seq));
             }
             SourceInfo::Unfence(lane, seq, is_gone) => self.lanes.unfence(lane, seq, is_gone),
+            SourceInfo::Resident(answer) => {
+                let _ = answer.send(self.lanes.names());
+            }
             SourceInfo::Busiest(count, answer) => {
                 let _ = answer.send(self.lanes.busiest(count));
             }

@@ -1,8 +1,9 @@
 //! What the lanes hold, for the stage that serves them and for whoever looks in. Pure.
 
 use super::lanes::{Lanes, Wants};
-use roundsman_store::LaneId;
+use roundsman_store::{Lane, LaneId};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 impl Lanes {
     pub(crate) fn wants(&mut self) -> &mut Wants {
@@ -16,6 +17,10 @@ impl Lanes {
     /// Whether lanes wait for their turn.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.ring.is_empty()
+    }
+
+    pub(crate) fn names(&self) -> Vec<Arc<Lane>> {
+        self.lanes.values().map(|lane| lane.lane.clone()).collect()
     }
 
     pub(crate) fn resident(&self) -> usize {
