@@ -125,6 +125,7 @@ pub(crate) struct Feed {
 #[derive(Default)]
 struct State {
     numbered: u64,
+    has_ended: bool,
     watchers: Vec<Watcher>,
     /// Lanes of watched keys that came by.
     lanes: FxHashMap<LaneId, Arc<Lane>>,
@@ -163,9 +164,18 @@ impl Feed {
         let mut state = self.state.lock();
         state.numbered += 1;
         let number = state.numbered;
-        state.watchers.push(Watcher { number, key, seen: sender, missed: 0 });
+        if !state.has_ended {
+            state.watchers.push(Watcher { number, key, seen: sender, missed: 0 });
+        }
         self.watching.store(state.watchers.len(), Ordering::Relaxed);
         Watch { seen, feed: Arc::downgrade(self), number }
+    }
+
+    /// Nothing more will happen: every watch ends.
+    pub(crate) fn end(&self) {
+        let mut state = self.state.lock();
+        *state = State { has_ended: true, ..State::default() };
+        self.watching.store(0, Ordering::Relaxed);
     }
 
     fn leave(&self, number: u64) {
@@ -230,7 +240,7 @@ impl Feed {
             state.accepted.pop_front();
         }
         let id = Some(id.to_string().into());
-        state.tell(self.event(id, key, topic, Happening::Accepted));
+        state.tell(&self.event(id, key, topic, Happening::Accepted));
     }
 
     /// These were handed to their targets.
@@ -250,7 +260,7 @@ impl Feed {
             }
             let id = Some(record.id.to_string().into());
             let what = Happening::Dispatched { attempt };
-            state.tell(self.event_in(id, &record.lane, what));
+            state.tell(&self.event_in(id, &record.lane, what));
         }
     }
 
@@ -272,7 +282,7 @@ impl Feed {
                 Which::Id { id, .. } => Some(id.clone()),
                 Which::At { .. } => known.map(|id| id.to_string().into()),
             };
-            state.tell(self.event_in(id, &lane, happening(&settlement.outcome)));
+            state.tell(&self.event_in(id, &lane, happening(&settlement.outcome)));
         }
     }
 
@@ -281,7 +291,7 @@ impl Feed {
         if self.is_watched() {
             let mut state = self.state.lock();
             for (id, lane) in &swept.done {
-                state.tell(self.event_in(Some(id.clone()), lane, what.clone()));
+                state.tell(&self.event_in(Some(id.clone()), lane, what.clone()));
             }
         }
     }
@@ -290,7 +300,7 @@ impl Feed {
     pub(crate) fn taken_back(&self, id: &Arc<str>, key: Key, topic: Arc<str>) {
         if self.is_watched() {
             let event = self.event(Some(id.clone()), key, topic, Happening::TakenBack);
-            self.state.lock().tell(event);
+            self.state.lock().tell(&event);
         }
     }
 
@@ -320,10 +330,10 @@ impl State {
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    fn tell(&mut self, event: &Event) {
         for watcher in &mut self.watchers {
             if event.key.is_within(&watcher.key) {
-                watcher.tell(&event);
+                watcher.tell(event);
             }
         }
     }

@@ -260,3 +260,26 @@ async fn a_watcher_who_comes_late_sees_the_end_of_what_is_out() {
     let seen = saw(&mut watch, |what| *what == Happening::Delivered).await;
     assert_eq!(words(&seen), [format!("{id} Delivered")]);
 }
+
+#[tokio::test]
+async fn dead_letters_are_kept_as_long_as_the_settings_say() {
+    for (kept, left) in [(Some(Duration::from_millis(20)), 0), (None, 2)] {
+        let mut world = World::with(|settings| {
+            settings.rules = Rules::new(vec![Rule { to: To::Target(0), ..Rule::channel("*") }]);
+            settings.retry = Retry { max_attempts: 1, ..Retry::default() };
+            settings.dead_kept = kept;
+        });
+        world.post.answers(|_| Answer::Failed);
+        world.send("t", 0..2).await;
+        world.numbers(2).await;
+        let metrics = world.node.metrics();
+        world
+            .until("dead", async |_| metrics.dead.load(std::sync::atomic::Ordering::Relaxed) == 2)
+            .await;
+        if left == 0 {
+            world.until("dropped", async |w| w.store.counts().await.unwrap().dead == 0).await;
+        }
+        world.nothing().await;
+        assert_eq!(world.store.counts().await.unwrap().dead, left);
+    }
+}

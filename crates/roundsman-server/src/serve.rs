@@ -208,6 +208,7 @@ fn differing(old: &Config, new: &Config) -> Vec<&'static str> {
         ("dispatch", old.dispatch == new.dispatch),
         ("limits", old.bounds == new.bounds),
         ("retry", old.retry == new.retry),
+        ("dead", old.dead_kept == new.dead_kept),
         ("deliver", (&old.rules, &old.webhooks) == (&new.rules, &new.webhooks)),
     ];
     same.iter().filter(|(_, same)| !same).map(|(key, _)| *key).collect()

@@ -7,11 +7,13 @@ mod house;
 use axum::body::Body;
 use axum::http::Request;
 use house::{Answered, House, Mood};
+use http_body_util::BodyExt;
 use roundsman_delivery::{Retry, Rule, Rules, To};
 use roundsman_server::config::{Config, StoreUrl};
 use roundsman_store::StoreError;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tower::ServiceExt;
 
 /// Everything to `hook:*` fails, and is dead after `max_attempts`; retries come after an hour.
 fn house(max_attempts: u32) -> House {
@@ -219,4 +221,61 @@ async fn a_store_that_cannot_says_so() {
     }
     house.store.feel(Mood::Well);
     assert_eq!(ids(&house, "").await, ["a"]);
+}
+
+/// The next line of a stream of events that is no empty one.
+async fn line(body: &mut Body, rest: &mut String) -> Value {
+    loop {
+        if let Some((line, behind)) = rest.split_once('\n') {
+            let (line, behind) = (line.to_owned(), behind.to_owned());
+            *rest = behind;
+            if !line.is_empty() {
+                return serde_json::from_str(&line).unwrap();
+            }
+            continue;
+        }
+        let frame = tokio::time::timeout(Duration::from_secs(10), body.frame()).await.unwrap();
+        let data = frame.unwrap().unwrap().into_data().unwrap();
+        rest.push_str(std::str::from_utf8(&data).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn what_happens_to_a_key_is_told_live() {
+    let house = house(1);
+    let request = Request::get("/v1/events?key=team").header("host", "localhost");
+    let mut request = request.body(Body::empty()).unwrap();
+    request.extensions_mut().insert(std::net::SocketAddr::from(([127, 0, 0, 1], 5000)));
+    let response = house.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+    let (mut body, mut rest) = (response.into_body(), String::new());
+    assert_eq!(line(&mut body, &mut rest).await, json!({"what": "watching", "key": ["team"]}));
+    dead(&house, "other", "hook:1", "teams").await;
+    dead(&house, "a", "hook:1", "team").await;
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let event = line(&mut body, &mut rest).await;
+        assert_eq!((&event["id"], &event["topic"]), (&json!("a"), &json!("hook:1")));
+        assert_eq!(event["key"], json!(["team", "x"]));
+        assert!(event["at"].as_str().unwrap().ends_with('Z'));
+        seen.push(event);
+    }
+    assert_eq!(seen[0]["what"], "accepted");
+    assert_eq!((&seen[1]["what"], &seen[1]["attempt"]), (&json!("dispatched"), &json!(1)));
+    assert_eq!((&seen[2]["what"], &seen[2]["reason"]), (&json!("dead"), &json!("attempts")));
+    assert_eq!(seen[2]["why"], "it said no");
+    // A node that is drained has nothing more to tell.
+    house.node.drain(Duration::from_secs(5)).await;
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn a_watcher_has_to_name_a_key() {
+    let house = house(1);
+    for (query, pointer) in
+        [("", "/key"), ("?key=", "/key"), ("?key=a&to=b", "/to"), ("?key=a~", "/key")]
+    {
+        let problem = house.get(&format!("/v1/events{query}")).await.problem(422);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{query}");
+    }
 }

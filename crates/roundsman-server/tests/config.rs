@@ -68,6 +68,7 @@ fn every_key_is_read() {
          [dispatch]\nmax_in_flight = 5\nmax_bytes = \"1MiB\"\nper_key = 2\n\
          [limits]\nmax_backlog = 1\nmax_backlog_per_key = 2\nmax_held_per_topic = 3\nmax_ids = 4\nexpires_after = \"1h\"\n\
          [retry]\nmax_attempts = 3\nbackoff = \"1s..2s\"\nmax_age = \"never\"\n\
+         [dead]\nkeep = \"30d\"\n\
          [[deliver]]\ntopics = \"a:*\"\nto = \"channel\"\nack = \"client\"\nack_window = 7\nack_timeout = \"2s\"\norder = \"none\"\noffline = \"drop\"\n",
     )
     .unwrap();
@@ -85,6 +86,7 @@ fn every_key_is_read() {
     );
     assert_eq!(bounds.expires_after, Some(Duration::from_hours(1)));
     assert_eq!((config.retry.max_attempts, config.retry.max_age), (3, None));
+    assert_eq!(config.dead_kept, Some(Duration::from_hours(30 * 24)));
     let (_, rule) = config.rules.find("a:1").unwrap();
     assert_eq!(
         (rule.ack, rule.ack_window, rule.ack_timeout),
@@ -146,7 +148,7 @@ fn unknown_keys() {
         (
             "[zoo]\na = 1",
             "r.toml:1: zoo is no key of the configuration; known here: listen, store, \
-          accept_weaker, trusted_proxies, tls, auth, dispatch, limits, retry, augment, deliver",
+          accept_weaker, trusted_proxies, tls, auth, dispatch, limits, retry, dead, augment, deliver",
         ),
         (
             "[auth]\npassword = 1",
@@ -215,6 +217,10 @@ fn wrong_bounds_and_rules() {
         (
             "[retry]\nbackoff = \"500ms-10m\"",
             "r.toml:2: retry.backoff is \"500ms-10m\"; write the shortest and the longest wait, like \"500ms..10m\"",
+        ),
+        (
+            "[dead]\nkeep = \"never\"",
+            "r.toml:2: dead.keep is \"never\"; write \"forever\", or a number and one of ms, s, m, h, d, like \"30d\"",
         ),
         (
             "[[deliver]]\nack = \"never\"",

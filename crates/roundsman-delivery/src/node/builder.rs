@@ -13,6 +13,7 @@ use roundsman::Subscribe;
 use roundsman::stage::{consumer, producer, transform};
 use roundsman_store::{Bounds, Clock, Store, StoreError, SystemClock};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// What a node runs by.
@@ -26,6 +27,8 @@ pub struct Settings {
     pub retry: Retry,
     /// What goes where.
     pub rules: Rules,
+    /// How long dead letters are kept; `None`: until somebody drops them.
+    pub dead_kept: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -35,6 +38,7 @@ impl Default for Settings {
             bounds: Bounds::NONE,
             retry: Retry::default(),
             rules: Rules::default(),
+            dead_kept: None,
         }
     }
 }
@@ -129,11 +133,13 @@ impl NodeBuilder {
         settle.inlet.subscribe(&deliver.outlet, terms).map_err(unusable)?;
         let terms = Subscribe::default().max_demand(most);
         deliver.inlet.subscribe(&source.outlet, terms).map_err(unusable)?;
+        let keeps = (settings.dead_kept, clock.clone());
         let tasks = vec![
             tokio::spawn(clerk(store.clone(), errand_list, source.stage.clone())),
             tokio::spawn(tend::hints(hints, source.stage.clone())),
             tokio::spawn(tend::clock(source.stage.clone())),
             tokio::spawn(tend::promote(store.clone(), source.stage.clone(), metrics.clone())),
+            tokio::spawn(tend::forget_dead(store.clone(), keeps, metrics.clone(), feed.clone())),
         ];
         let stages = (source.stage, deliver.stage, settle.stage);
         let shows = (metrics, feed);

@@ -30,6 +30,7 @@ impl Node {
             held.wait_for(|held| held.draining && held.flying == 0 && held.unacknowledged == 0);
         // Past the deadline whatever is still out is cut off; it stays in the store.
         let _ = timeout_at(deadline, at_rest).await;
+        shared.feed.end();
         let held = *shared.held.borrow();
         let kept = shared.store.counts().await.map_or(0, |counts| counts.backlog);
         DrainReport { cut: (held.flying + held.unacknowledged) as u64, kept }
@@ -38,6 +39,7 @@ impl Node {
     /// Ends the stages and closes the store. Whatever was not settled stays in it.
     pub async fn stop(&self) {
         self.stop_intake();
+        self.shared().feed.end();
         self.shared().stop().await;
     }
 }

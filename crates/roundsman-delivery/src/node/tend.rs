@@ -1,9 +1,10 @@
 //! What runs beside the stages: hints carried over, time told, what is due promoted.
 
+use crate::feed::{Feed, Happening};
 use crate::metrics::Metrics;
 use crate::source::SourceInfo;
 use roundsman::StageRef;
-use roundsman_store::{Hints, Store, StoreError};
+use roundsman_store::{Clock, DeadFilter, Hints, Store, StoreError, Sweep};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -61,5 +62,37 @@ pub(super) async fn promote(
             Err(_) => PROMOTE.1,
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// How often a lap over the dead letters is made, at the most and at the least often.
+const DEAD_LAP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
+
+/// Drops dead letters that were kept for long enough: a lap over all of them every so often, step
+/// by step. Nothing indexes when they died; that would cost each of them, and this costs few.
+pub(super) async fn forget_dead(
+    store: Arc<dyn Store>,
+    (kept, clock): (Option<Duration>, Arc<dyn Clock>),
+    metrics: Arc<Metrics>,
+    feed: Arc<Feed>,
+) {
+    let Some(kept) = kept else { return };
+    let pause = (kept / 100).clamp(DEAD_LAP.0, DEAD_LAP.1);
+    let mut after = 0;
+    loop {
+        let until = Some(clock.now().before(kept));
+        let filter = DeadFilter { until, ..DeadFilter::default() };
+        let sweep = Sweep { filter, after, limit: Sweep::CHANGED };
+        let next = match store.drop_dead(sweep).await {
+            Ok(swept) => {
+                metrics.dead_dropped.fetch_add(swept.done.len() as u64, Ordering::Relaxed);
+                feed.operated(&swept, &Happening::DeadDropped);
+                swept.next
+            }
+            Err(StoreError::Unavailable(_) | StoreError::Full(_)) => None,
+            Err(_) => return,
+        };
+        after = next.unwrap_or(0);
+        tokio::time::sleep(if next.is_some() { PROMOTE.0 } else { pause }).await;
     }
 }

@@ -37,6 +37,8 @@ impl Display for Config {
         let (shortest, longest) = (write_span(self.retry.shortest), write_span(self.retry.longest));
         writeln!(f, "backoff = \"{shortest}..{longest}\"")?;
         writeln!(f, "max_age = \"{}\"", or_never(self.retry.max_age))?;
+        let kept = self.dead_kept.map_or_else(|| "forever".to_owned(), write_span);
+        writeln!(f, "\n[dead]\nkeep = \"{kept}\"")?;
         let mut rules = self.rules.iter().enumerate();
         rules.try_for_each(|(number, rule)| write_rule(f, rule, self.webhooks.get(&number)))
     }

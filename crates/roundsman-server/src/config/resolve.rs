@@ -45,6 +45,9 @@ pub(super) fn resolve(
         if let Some(table) = root.table("retry")? {
             retry(table, &mut config)?;
         }
+        if let Some(table) = root.table("dead")? {
+            dead(table, &mut config)?;
+        }
         if let Some(value) = root.take("augment") {
             unavailable(&value, "[]")?;
         }
@@ -196,6 +199,19 @@ fn retry(mut table: Table<'_>, config: &mut Config) -> Result<(), Fault> {
     }
     if let Some(value) = table.take("max_age") {
         retry.max_age = span_or_never(&value, "3d")?;
+    }
+    table.finish()
+}
+
+fn dead(mut table: Table<'_>, config: &mut Config) -> Result<(), Fault> {
+    if let Some(value) = table.take("keep") {
+        config.dead_kept =
+            value.parsed("30d", |written| match (written, parse_span(written)) {
+                ("forever", _) => Ok(None),
+                (_, Ok(kept)) if !kept.is_zero() => Ok(Some(kept)),
+                _ => Err("write \"forever\", or a number and one of ms, s, m, h, d, like \"30d\""
+                    .to_owned()),
+            })?;
     }
     table.finish()
 }

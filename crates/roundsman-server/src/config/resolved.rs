@@ -43,6 +43,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// How failures are tried again.
     pub retry: Retry,
+    /// How long dead letters are kept; `None`: until somebody drops them.
+    pub dead_kept: Option<Duration>,
     /// What goes where.
     pub rules: Rules,
     /// The webhooks of those rules that go to one, by the rule's number.
@@ -69,6 +71,7 @@ impl Default for Config {
                 expires_after: Some(Duration::from_hours(7 * 24)),
             },
             retry: Retry::default(),
+            dead_kept: None,
             rules: Rules::default(),
             webhooks: BTreeMap::new(),
             limits: Limits::default(),
@@ -85,6 +88,7 @@ impl Config {
             bounds: self.bounds,
             retry: self.retry,
             rules: self.rules.clone(),
+            dead_kept: self.dead_kept,
         }
     }
 }

@@ -5,9 +5,9 @@
 //! one drops nothing.
 
 use super::problem::{Faults, Problem};
+use super::query::{pairs, pointer};
 use super::time::{BAD_TIME, read_time};
 use axum::http::StatusCode;
-use percent_encoding::percent_decode_str;
 use roundsman_delivery::intake::check_id;
 use roundsman_store::{DeadFilter, DeadReason, Key, Pattern, Timestamp};
 use serde_json::{Map, Value};
@@ -34,10 +34,8 @@ pub(super) struct PageAsked {
 pub(super) fn read_query(query: &str) -> Result<PageAsked, Problem> {
     let mut page = PageAsked { filter: DeadFilter::default(), after: 0, limit: PAGE.0 };
     let mut faults = Faults::default();
-    let mut seen: Vec<Cow<'_, str>> = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decode(name)?, decode(value)?);
+    let mut seen = Vec::new();
+    for (name, value) in pairs(query)? {
         if name != "id" && seen.contains(&name) {
             faults.add(0, pointer(&name), "this parameter is given twice");
             continue;
@@ -51,13 +49,6 @@ pub(super) fn read_query(query: &str) -> Result<PageAsked, Problem> {
         return Ok(page);
     }
     Err(faults.problem(StatusCode::UNPROCESSABLE_ENTITY))
-}
-
-fn decode(part: &str) -> Result<Cow<'_, str>, Problem> {
-    let unreadable = || Problem::new(StatusCode::BAD_REQUEST, "the query is not UTF-8");
-    let spaced = part.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| unreadable())?;
-    Ok(Cow::Owned(decoded.into_owned()))
 }
 
 fn read_parameter(page: &mut PageAsked, name: &str, value: &str) -> Result<(), Cow<'static, str>> {
@@ -204,11 +195,6 @@ fn read_key(value: &Value) -> Result<Key, Cow<'static, str>> {
     };
     let parts = parts.ok_or("a key is a string, or an array of 1 to 8 strings, widest first")?;
     Key::from_parts(parts).map_err(|error| error.to_string().into())
-}
-
-/// A JSON pointer at a field of an object.
-fn pointer(name: &str) -> String {
-    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::guard::{Door, Guard, guard};
 use super::problem::Problem;
 use super::rates::Rates;
-use super::{dead, health, messages, stats};
+use super::{dead, events, health, messages, stats};
 use crate::App;
 use crate::auth::Role;
 use axum::Router;
@@ -47,6 +47,7 @@ pub fn router(app: &App) -> Router {
     let operating = Router::new()
         .route("/v1/messages/{id}", get(messages::find).delete(dead::take_back))
         .route("/v1/dead", get(dead::page))
+        .route("/v1/events", get(events::events))
         .route("/v1/dead/replay", post(dead::replay))
         .route("/v1/dead/drop", post(dead::drop_dead))
         .route("/v1/stats", get(stats::stats))
