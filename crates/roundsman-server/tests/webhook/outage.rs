@@ -8,6 +8,7 @@ use super::house::{House, soon};
 use super::receiver::{Receiver, status};
 use roundsman_store::Inspect;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::TcpSocket;
@@ -57,23 +58,15 @@ fn nothing_is_lost_when_the_receiver_dies_again_and_again() {
              park_after = \"20ms\"\nprobe = \"20ms..100ms\"\n"
         ))
     });
+    let house = Arc::new(house);
     let mut arrived = Arrived::default();
-    let mut sent = 0;
-    while sent < messages {
-        let batch = (messages / 20).clamp(1, messages - sent);
-        inside.block_on(async {
-            for number in sent..sent + batch {
-                house.send(&format!("t:{}", number % 50), &format!("m-{number}")).await;
-            }
-        });
-        sent += batch;
-        std::thread::sleep(Duration::from_millis(60));
-        if (sent / batch).is_multiple_of(2) {
-            outside.shutdown_background();
-            std::thread::sleep(Duration::from_millis(120));
-            arrived.collect(&mut here);
-            (outside, here) = receiver(port);
-        }
+    let sending = inside.spawn(send(house.clone(), messages));
+    while !sending.is_finished() {
+        std::thread::sleep(Duration::from_millis(80));
+        outside.shutdown_background();
+        std::thread::sleep(Duration::from_millis(40));
+        arrived.collect(&mut here);
+        (outside, here) = receiver(port);
     }
     inside.block_on(soon(async {
         while house.store_counts().await.backlog > 0 {
@@ -86,13 +79,28 @@ fn nothing_is_lost_when_the_receiver_dies_again_and_again() {
     inside.block_on(agrees(&house, messages, &arrived));
 }
 
+/// Sends in small batches, so that there is something under way whenever the receiver dies.
+async fn send(house: Arc<House>, messages: usize) {
+    for number in 0..messages {
+        house.send(&format!("t:{}", number % 50), &format!("m-{number}")).await;
+        if number % 50 == 49 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
 /// Every message arrived or is dead with its reason, and the counts say the same.
 async fn agrees(house: &House, messages: usize, arrived: &Arrived) {
     let metrics = house.node.metrics();
     let (delivered, dead) =
         (metrics.delivered.load(Ordering::Relaxed), metrics.dead.load(Ordering::Relaxed));
     let requests = arrived.requests;
-    println!("{messages} messages: {delivered} delivered, {dead} dead, {requests} requests came");
+    let failed = metrics.failed.load(Ordering::Relaxed);
+    println!(
+        "{messages} messages: {delivered} delivered, {dead} dead; {requests} requests came, \
+         {failed} attempts failed"
+    );
+    assert!(failed > 0, "a receiver that never failed shows nothing");
     assert_eq!(house.store_counts().await.dead, dead);
     assert_eq!(delivered + dead, messages as u64, "each is the one or the other");
     assert!(requests >= delivered, "what is delivered has come");
