@@ -4,6 +4,8 @@
 //! off. `ROUNDSMAN_CRASH_KILLS=500` makes a long run, `ROUNDSMAN_CRASH_SEED` repeats one: the
 //! moments, that is, not what the operating system makes of them.
 //!
+//! What is sent to sockets, and what is posted to a webhook that is there all the time.
+//!
 //! A killed process takes nothing back that the kernel had taken, so a client that reads to the
 //! end of its connection gets every byte that was written. With `ack = "sent"` therefore nothing
 //! at all may be missing here: a message that is, was settled before it was written.
@@ -17,15 +19,17 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -40,12 +44,18 @@ async fn acknowledged_by_clients_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn posted_to_a_webhook_nothing_is_lost() {
+    Run::new("webhook").go().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sent_only_what_was_written_may_be_missing() {
     Run::new("sent").go().await;
 }
 
 /// One run and everything its tasks share.
 struct Run {
+    /// How a channel acknowledges, or `webhook`.
     ack: &'static str,
     kills: usize,
     seed: u64,
@@ -90,14 +100,8 @@ impl Run {
     async fn go(self: Arc<Self>) {
         println!("ack = {}: seed {}", self.ack, self.seed);
         let folder = tempfile::tempdir().unwrap();
-        let rule = format!(
-            "[[deliver]]\ntopics = \"*\"\nto = \"channel\"\nack = \"{}\"\nack_timeout = \"2s\"\n",
-            self.ack
-        );
+        let (rule, listeners) = self.clone().listeners().await;
         std::fs::write(folder.path().join("roundsman.toml"), rule).unwrap();
-
-        let listeners: Vec<_> =
-            (0..TOPICS).map(|i| tokio::spawn(self.clone().listen(topic(i)))).collect();
         let senders: Vec<_> = (0..SENDERS).map(|i| tokio::spawn(self.clone().send(i))).collect();
         let mut server = self.clone().kill_again_and_again(folder.path()).await;
         self.stop.store(true, Ordering::Relaxed);
@@ -107,7 +111,7 @@ impl Run {
         let everything = timeout(PATIENCE, self.everything_arrives()).await;
         self.report().await;
         assert!(everything.is_ok(), "what was answered 202 did not arrive");
-        listeners.iter().for_each(tokio::task::JoinHandle::abort);
+        listeners.iter().for_each(JoinHandle::abort);
         server.kill().await.unwrap();
     }
 
@@ -155,6 +159,45 @@ impl Run {
             self.ledger.lock().accepted.extend(batch.map(|n| (sender, n)));
             // The load: a little less than a debug build can carry.
             sleep(Duration::from_millis(random.random_range(0..8))).await;
+        }
+    }
+
+    /// The rule, and whoever takes what it delivers: a receiver, or a client for each topic.
+    async fn listeners(self: Arc<Self>) -> (String, Vec<JoinHandle<()>>) {
+        if self.ack == "webhook" {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let rule = format!(
+                "[[deliver]]\nto = \"webhook\"\nurl = \"http://{}/\"\nallow_private = true\n\
+                 per_host = 20\norder = \"topic\"\n",
+                listener.local_addr().unwrap()
+            );
+            return (rule, vec![tokio::spawn(self.receive(listener))]);
+        }
+        let rule = format!(
+            "[[deliver]]\ntopics = \"*\"\nto = \"channel\"\nack = \"{}\"\nack_timeout = \"2s\"\n",
+            self.ack
+        );
+        let clients = (0..TOPICS).map(|i| tokio::spawn(self.clone().listen(topic(i))));
+        (rule, clients.collect())
+    }
+
+    /// Takes webhooks, over as many connections as come.
+    async fn receive(self: Arc<Self>, listener: TcpListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let run = self.clone();
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                // Ends with the connection; why is the killer's business.
+                while let Ok(body) = request(&mut stream).await {
+                    let data =
+                        &serde_json::from_slice::<Value>(&body).expect("a body of ours")["data"];
+                    run.arrive(&topic(data["number"].as_u64().unwrap() as usize % TOPICS), data);
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                    if stream.write_all(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
         }
     }
 
@@ -290,6 +333,23 @@ async fn ready(child: &mut Child, folder: &Path) -> String {
     address.map(Into::into).unwrap_or_else(|| {
         panic!("no start: {}", std::fs::read_to_string(folder.join("log")).unwrap())
     })
+}
+
+/// The body of the next request of a connection.
+async fn request(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
+    let (mut line, mut length) = (String::new(), 0);
+    while line != "\r\n" {
+        line.clear();
+        if stream.read_line(&mut line).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length: ") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    Ok(body)
 }
 
 async fn post(address: &str, body: &str) -> Result<(u16, String), Box<dyn Error + Send + Sync>> {
