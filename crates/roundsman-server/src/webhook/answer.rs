@@ -18,6 +18,8 @@ pub enum Verdict {
     Unfit,
     /// The endpoint fails: every other status, and no answer at all.
     Failing,
+    /// It let the time run out, and held a slot all the while.
+    Late,
 }
 
 /// The longest wait that a `Retry-After` is taken at its word for.

@@ -30,6 +30,8 @@ impl Patience {
     /// Failures in a row that it takes to be parked. Few failures say little of an endpoint: a
     /// message that nobody can take has some all by itself.
     pub const FAILURES: u32 = 10;
+    /// So many failures weighs one whose time ran out: it held a slot all the while.
+    pub const LATE: u32 = 4;
 
     fn wait(&self, tries: u32, luck: f64) -> Duration {
         let ceiling = self.probe.0.saturating_mul(1 << tries.min(30)).min(self.probe.1);
@@ -51,7 +53,7 @@ impl Default for Patience {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Circuit {
     pub(crate) state: State,
-    /// Failures in a row.
+    /// Failures in a row, as they weigh.
     pub(crate) failures: u32,
     /// When the first of them was.
     pub(crate) since: Timestamp,
@@ -141,8 +143,9 @@ impl Circuit {
                 self.state = State::Disabled;
                 Advice::Tell
             }
-            Verdict::Slow(until) => self.failed(Some(until), admitted, patience, now, luck),
-            Verdict::Failing => self.failed(None, admitted, patience, now, luck),
+            Verdict::Slow(until) => self.failed((1, Some(until)), admitted, patience, now, luck),
+            Verdict::Failing => self.failed((1, None), admitted, patience, now, luck),
+            Verdict::Late => self.failed((Patience::LATE, None), admitted, patience, now, luck),
         }
     }
 
@@ -153,7 +156,7 @@ impl Circuit {
 
     fn failed(
         &mut self,
-        until: Option<Timestamp>,
+        (weight, until): (u32, Option<Timestamp>),
         admitted: Admission,
         patience: &Patience,
         now: Timestamp,
@@ -162,7 +165,7 @@ impl Circuit {
         if self.failures == 0 {
             self.since = now;
         }
-        self.failures = self.failures.saturating_add(1);
+        self.failures = self.failures.saturating_add(weight);
         let failing = now.since(self.since);
         let wait = |tries| now.after(patience.wait(tries, luck)).max(until.unwrap_or(now));
         self.state = match self.state {
@@ -180,11 +183,15 @@ impl Circuit {
             State::Resting(rests) if rests > now => {
                 State::Resting(rests.max(until.unwrap_or(rests)))
             }
-            _ if self.failures >= Patience::FAILURES && failing >= patience.park_after => {
-                State::Parked { tries: 0, next: wait(0) }
-            }
             _ => {
-                self.state = until.map_or(State::Answering, State::Resting);
+                // Whatever comes of this attempt, it was one; what is handed back comes after it.
+                let is_enough =
+                    self.failures >= Patience::FAILURES && failing >= patience.park_after;
+                self.state = match until {
+                    _ if is_enough => State::Parked { tries: 0, next: wait(0) },
+                    Some(until) => State::Resting(until),
+                    None => State::Answering,
+                };
                 return Advice::Tell;
             }
         };
@@ -208,17 +215,14 @@ mod tests {
         circuit.report(verdict, admitted, &Patience::default(), at(now), 1.0)
     }
 
-    /// One that has failed ten times within five seconds, at the end of them.
+    /// One that has failed for five seconds, at the end of them.
     fn parked() -> Circuit {
         let mut circuit = Circuit::new(at(0));
-        for failure in 0..10 {
-            let told = report(&mut circuit, Verdict::Failing, Admission::Go, failure * 555);
+        for failure in 0..11 {
+            let told = report(&mut circuit, Verdict::Failing, Admission::Go, failure * 500);
             assert_eq!(told, Advice::Tell, "failure {failure}");
         }
-        assert_eq!(
-            report(&mut circuit, Verdict::Failing, Admission::Go, 5000),
-            Advice::HandBack(at(6000))
-        );
+        assert!(matches!(circuit.state, State::Parked { .. }));
         circuit
     }
 
@@ -257,6 +261,19 @@ mod tests {
         }
         assert_eq!(report(&mut trickle, Verdict::Delivered, Admission::Go, 1), Advice::Tell);
         assert!(trickle.is_well());
+    }
+
+    #[test]
+    fn what_holds_a_slot_until_its_time_is_out_is_parked_sooner() {
+        let mut circuit = Circuit::new(at(0));
+        for late in 0..3 {
+            assert_eq!(circuit.state, State::Answering, "{late}");
+            assert_eq!(
+                report(&mut circuit, Verdict::Late, Admission::Go, late * 10_000),
+                Advice::Tell
+            );
+        }
+        assert!(matches!(circuit.state, State::Parked { .. }));
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(crate) struct Answered {
     pub(crate) body: Vec<u8>,
     /// Why the answer is not whole, in words.
     pub(crate) broken: Option<String>,
+    /// The time ran out.
+    pub(crate) late: bool,
 }
 
 /// A sender that dials as `connector` does, and keeps so many connections to a host.
@@ -77,10 +79,17 @@ pub(crate) async fn post(
         Ok(Ok(response)) => {
             if timeout_at(deadline, read(response, &mut answered)).await.is_err() {
                 answered.broken = Some(format!("the answer did not end within {within:?}"));
+                answered.late = true;
             }
         }
-        Ok(Err(error)) => answered.broken = Some(words(&error)),
-        Err(_) => answered.broken = Some(format!("no answer within {within:?}")),
+        Ok(Err(error)) => {
+            answered.late = matches!(connect_error(&error), Some(ConnectError::Late));
+            answered.broken = Some(words(&error));
+        }
+        Err(_) => {
+            answered.broken = Some(format!("no answer within {within:?}"));
+            answered.late = true;
+        }
     }
     answered
 }
@@ -114,14 +123,16 @@ async fn read(response: Response<Incoming>, answered: &mut Answered) {
 
 /// What went wrong with a request, in words.
 fn words(error: &legacy::Error) -> String {
-    match error.source() {
-        Some(cause) if error.is_connect() => match cause.downcast_ref::<ConnectError>() {
-            Some(error) => error.to_string(),
-            // What can fail besides is encryption.
-            None => format!("no TLS: {}", chain(cause)),
-        },
+    match (connect_error(error), error.source()) {
+        (Some(error), _) => error.to_string(),
+        // What can fail besides on the way to a connection is encryption.
+        (None, Some(cause)) if error.is_connect() => format!("no TLS: {}", chain(cause)),
         _ => chain(error),
     }
+}
+
+fn connect_error(error: &legacy::Error) -> Option<&ConnectError> {
+    error.source()?.downcast_ref()
 }
 
 /// An error and its causes.

@@ -34,7 +34,7 @@ pub struct Ailing {
     pub url: Arc<str>,
     /// `resting`, `parked` or `disabled`.
     pub state: &'static str,
-    /// Failures in a row.
+    /// Failures in a row; one whose time ran out weighs as several.
     pub failures: u32,
     /// When the first of them was.
     pub since: Timestamp,

@@ -20,7 +20,7 @@ pub struct Webhook {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Requests under way at once.
     pub concurrency: usize,
-    /// Of them to one host and port.
+    /// Requests to its host and port at once, those of other rules included.
     pub per_host: usize,
     /// From the beginning of a request to the end of its answer, resolving and connecting included.
     pub timeout: Duration,

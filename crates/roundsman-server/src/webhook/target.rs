@@ -8,7 +8,7 @@ use super::connect::{Connector, Resolve};
 use super::endpoints::{Ailing, Ended, Endpoints};
 use super::settings::Webhook;
 use super::sign::signature;
-use super::turns::Turns;
+use super::turns::{Share, Turns};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
@@ -30,6 +30,7 @@ pub struct Webhooks(Arc<Shared>);
 
 struct Shared {
     roads: BTreeMap<usize, Road>,
+    turns: Mutex<Turns<Job>>,
     endpoints: Endpoints,
     clock: Arc<dyn Clock>,
     draining: AtomicBool,
@@ -39,7 +40,6 @@ struct Shared {
 struct Road {
     webhook: Webhook,
     sender: Sender,
-    turns: Mutex<Turns<Job>>,
     /// Where everything goes, if that does not depend on the topic.
     fixed: Option<Arc<Place>>,
 }
@@ -49,8 +49,6 @@ struct Road {
 struct Place {
     uri: Uri,
     url: Arc<str>,
-    /// Host and port.
-    host: Arc<str>,
     endpoint: Endpoint,
 }
 
@@ -79,9 +77,14 @@ impl Webhooks {
     /// The webhooks of these rules, by their numbers.
     #[must_use]
     pub fn new(rules: &BTreeMap<usize, Webhook>, around: &Surroundings) -> Self {
+        let mut turns = Turns::default();
+        for (number, webhook) in rules {
+            turns.add(*number, webhook.url.host(), share(webhook));
+        }
         let roads = rules.iter().map(|(number, webhook)| (*number, Road::new(webhook, around)));
         Self(Arc::new(Shared {
             roads: roads.collect(),
+            turns: Mutex::new(turns),
             endpoints: Endpoints::default(),
             clock: around.clock.clone(),
             draining: AtomicBool::new(false),
@@ -91,11 +94,9 @@ impl Webhooks {
     /// Hands back what has not been sent yet, and whatever still comes; what is under way goes on.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
-        for road in self.0.roads.values() {
-            // Dropped outside of the lock: each tells the engine.
-            let waiting = road.turns.lock().clear();
-            drop(waiting);
-        }
+        // Dropped outside of the lock: each tells the engine.
+        let waiting = self.0.turns.lock().clear();
+        drop(waiting);
     }
 
     /// The endpoints that are not sent to, at most `most`, and how many there are.
@@ -116,6 +117,7 @@ impl Default for Webhooks {
     fn default() -> Self {
         Self(Arc::new(Shared {
             roads: BTreeMap::new(),
+            turns: Mutex::default(),
             endpoints: Endpoints::default(),
             clock: Arc::new(SystemClock),
             draining: AtomicBool::new(false),
@@ -134,8 +136,8 @@ impl Target for Webhooks {
         let Some(place) = road.place(&batch.topic) else {
             return batch.acknowledger.refused(DeadReason::Refused, NO_URL);
         };
-        let mut turns = road.turns.lock();
-        turns.push(&place.host.clone(), place.endpoint, Job { batch, place });
+        let mut turns = self.0.turns.lock();
+        turns.push(batch.rule, place.endpoint, Job { batch, place });
         let mut next = Vec::new();
         while let Some(job) = turns.next() {
             next.push(job);
@@ -158,13 +160,14 @@ impl Target for Webhooks {
 impl Shared {
     /// Sends one job and then, in the place that becomes free, the next and the next.
     async fn run(self: Arc<Self>, first: Job) {
-        let Some(road) = self.roads.get(&first.batch.rule) else { return };
         let mut next = Some(first);
         while let Some(job) = next {
-            let host = job.place.host.clone();
-            self.send(road, job).await;
-            let mut turns = road.turns.lock();
-            turns.done(&host);
+            let (rule, endpoint) = (job.batch.rule, job.place.endpoint);
+            if let Some(road) = self.roads.get(&rule) {
+                self.send(road, job).await;
+            }
+            let mut turns = self.turns.lock();
+            turns.done(rule, endpoint);
             next = turns.next();
         }
     }
@@ -211,12 +214,13 @@ impl Shared {
 
 /// What an answer says, whole or broken off.
 fn weigh(answered: Answered, now: Timestamp) -> (Verdict, Trouble) {
-    let Answered { status, retry_after, body, broken } = answered;
+    let Answered { status, retry_after, body, broken, late } = answered;
     let verdict = match status {
         // A success is one once it is whole.
         Some(status) if !(status.is_success() && broken.is_some()) => {
             judge(status, retry_after.as_deref(), now)
         }
+        _ if late => Verdict::Late,
         _ => Verdict::Failing,
     };
     let what = match (status, broken) {
@@ -243,8 +247,7 @@ impl Road {
         let sender = sender(connector, around.tls.clone(), webhook.per_host);
         let fixed = webhook.url.is_fixed().then(|| webhook.url.fill("")).flatten();
         let fixed = fixed.and_then(Place::new).map(Arc::new);
-        let turns = Mutex::new(Turns::new(webhook.concurrency, webhook.per_host));
-        Self { webhook: webhook.clone(), sender, turns, fixed }
+        Self { webhook: webhook.clone(), sender, fixed }
     }
 
     fn place(&self, topic: &str) -> Option<Arc<Place>> {
@@ -288,14 +291,22 @@ impl Road {
     }
 }
 
+/// The bounds of a rule. Where topics have endpoints of their own, one of those has a quarter of
+/// the slots at most: should it hang, three quarters are left to the others.
+fn share(webhook: &Webhook) -> Share {
+    let (concurrency, per_host) = (webhook.concurrency, webhook.per_host);
+    let all = concurrency.min(per_host);
+    let per_endpoint = if webhook.url.is_fixed() { all } else { (all / 4).max(1) };
+    Share { concurrency, per_host, per_endpoint }
+}
+
 const AGENT: &str = concat!("Roundsman/", env!("CARGO_PKG_VERSION"));
 
 impl Place {
     fn new(url: String) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
-        let host = uri.authority()?.as_str().into();
         let endpoint = Endpoint::of(&url);
-        Some(Self { uri, url: url.into(), host, endpoint })
+        Some(Self { uri, url: url.into(), endpoint })
     }
 }
 

@@ -1,91 +1,125 @@
-//! Whose turn it is among what waits to be sent under one rule. Pure.
+//! Whose turn it is among what waits to be sent. Pure.
 //!
-//! At most so many are under way together, and so many to one host. Hosts take turns, and the
-//! endpoints of a host take turns, so that one that hangs keeps no more than its share of slots.
+//! Three bounds: requests under way of a rule, to a host (of all rules together), and to one
+//! endpoint. Rules take turns and the endpoints of a rule take turns, so that neither a long queue
+//! nor an endpoint that hangs takes more than its share. The last bound leaves slots unused where
+//! only one endpoint has something to send: one that is about to hang looks just like that.
 
 use roundsman_store::Endpoint;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-/// What waits and what is under way of one rule.
+/// What waits and what is under way.
 #[derive(Debug)]
 pub(crate) struct Turns<J> {
-    concurrency: usize,
-    per_host: usize,
-    running: usize,
-    hosts: FxHashMap<Arc<str>, Host<J>>,
-    /// Hosts for which something waits and a slot is free, each once.
-    ring: VecDeque<Arc<str>>,
+    rules: FxHashMap<usize, Rule<J>>,
+    hosts: FxHashMap<String, Host>,
+    /// Rules that may send, each once.
+    ring: VecDeque<usize>,
+}
+
+/// The bounds of one rule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// Requests of the rule at once.
+    pub(crate) concurrency: usize,
+    /// Requests to its host at once, whoever makes them.
+    pub(crate) per_host: usize,
+    /// Requests to one endpoint at once.
+    pub(crate) per_endpoint: usize,
 }
 
 #[derive(Debug)]
-struct Host<J> {
+struct Rule<J> {
+    share: Share,
+    host: String,
     running: usize,
-    waiting: FxHashMap<Endpoint, VecDeque<J>>,
-    /// Endpoints for which something waits, each once.
+    endpoints: FxHashMap<Endpoint, Queue<J>>,
+    /// Endpoints for which something waits and a slot is free, each once.
     ring: VecDeque<Endpoint>,
     listed: bool,
 }
 
+#[derive(Debug)]
+struct Queue<J> {
+    waiting: VecDeque<J>,
+    running: usize,
+    listed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Host {
+    running: usize,
+    rules: Vec<usize>,
+}
+
+impl<J> Default for Turns<J> {
+    fn default() -> Self {
+        Self { rules: FxHashMap::default(), hosts: FxHashMap::default(), ring: VecDeque::new() }
+    }
+}
+
 impl<J> Turns<J> {
-    pub(crate) fn new(concurrency: usize, per_host: usize) -> Self {
-        Self {
-            concurrency,
-            per_host,
-            running: 0,
-            hosts: FxHashMap::default(),
-            ring: VecDeque::new(),
-        }
+    /// Adds a rule that sends to this host.
+    pub(crate) fn add(&mut self, rule: usize, host: String, share: Share) {
+        self.hosts.entry(host.clone()).or_default().rules.push(rule);
+        let (endpoints, ring) = (FxHashMap::default(), VecDeque::new());
+        self.rules.insert(rule, Rule { share, host, running: 0, endpoints, ring, listed: false });
     }
 
-    /// Adds a job for an endpoint at a host.
-    pub(crate) fn push(&mut self, host: &Arc<str>, endpoint: Endpoint, job: J) {
-        let at = self.hosts.entry(host.clone()).or_insert_with(|| Host {
+    /// Adds a job of a rule that was added.
+    pub(crate) fn push(&mut self, number: usize, endpoint: Endpoint, job: J) {
+        let Some(rule) = self.rules.get_mut(&number) else { return };
+        let queue = rule.endpoints.entry(endpoint).or_insert_with(|| Queue {
+            waiting: VecDeque::new(),
             running: 0,
-            waiting: FxHashMap::default(),
-            ring: VecDeque::new(),
             listed: false,
         });
-        let queue = at.waiting.entry(endpoint).or_default();
-        if queue.is_empty() {
-            at.ring.push_back(endpoint);
-        }
-        queue.push_back(job);
-        self.list(host);
+        queue.waiting.push_back(job);
+        rule.list(endpoint);
+        self.list(number);
     }
 
     /// The next job, which then is under way.
     pub(crate) fn next(&mut self) -> Option<J> {
-        if self.running >= self.concurrency {
-            return None;
+        while let Some(number) = self.ring.pop_front() {
+            let rule = self.rules.get_mut(&number)?;
+            rule.listed = false;
+            let host = self.hosts.get_mut(&rule.host)?;
+            // Another rule may have taken the host's last slot since this one was listed; it is
+            // listed again when one is free.
+            if host.running >= rule.share.per_host {
+                continue;
+            }
+            let endpoint = rule.ring.pop_front()?;
+            let queue = rule.endpoints.get_mut(&endpoint)?;
+            queue.listed = false;
+            queue.running += 1;
+            let job = queue.waiting.pop_front();
+            rule.running += 1;
+            host.running += 1;
+            rule.list(endpoint);
+            self.list(number);
+            return job;
         }
-        let name = self.ring.pop_front()?;
-        let host = self.hosts.get_mut(&name)?;
-        host.listed = false;
-        let endpoint = host.ring.pop_front()?;
-        let queue = host.waiting.get_mut(&endpoint)?;
-        let job = queue.pop_front();
-        if queue.is_empty() {
-            host.waiting.remove(&endpoint);
-        } else {
-            host.ring.push_back(endpoint);
-        }
-        host.running += 1;
-        self.running += 1;
-        self.list(&name);
-        job
+        None
     }
 
-    /// A job at this host is done.
-    pub(crate) fn done(&mut self, host: &Arc<str>) {
-        self.running -= 1;
-        let Some(at) = self.hosts.get_mut(host) else { return };
-        at.running -= 1;
-        if at.running == 0 && at.ring.is_empty() {
-            self.hosts.remove(host);
-        } else {
-            self.list(host);
+    /// A job of this rule for this endpoint is done.
+    pub(crate) fn done(&mut self, number: usize, endpoint: Endpoint) {
+        let Some(rule) = self.rules.get_mut(&number) else { return };
+        rule.running -= 1;
+        if let Some(queue) = rule.endpoints.get_mut(&endpoint) {
+            queue.running -= 1;
+            if queue.running == 0 && queue.waiting.is_empty() {
+                rule.endpoints.remove(&endpoint);
+            }
+        }
+        rule.list(endpoint);
+        let Some(host) = self.hosts.get_mut(&rule.host) else { return };
+        host.running -= 1;
+        for number in host.rules.clone() {
+            self.list(number);
         }
     }
 
@@ -93,20 +127,37 @@ impl<J> Turns<J> {
     pub(crate) fn clear(&mut self) -> Vec<J> {
         self.ring.clear();
         let mut waiting = Vec::new();
-        for host in self.hosts.values_mut() {
-            host.listed = false;
-            host.ring.clear();
-            waiting.extend(host.waiting.drain().flat_map(|(_, queue)| queue));
+        for rule in self.rules.values_mut() {
+            rule.listed = false;
+            rule.ring.clear();
+            for queue in rule.endpoints.values_mut() {
+                queue.listed = false;
+                waiting.extend(queue.waiting.drain(..));
+            }
+            rule.endpoints.retain(|_, queue| queue.running > 0);
         }
-        self.hosts.retain(|_, host| host.running > 0);
         waiting
     }
 
-    fn list(&mut self, name: &Arc<str>) {
-        let Some(host) = self.hosts.get_mut(name) else { return };
-        if !host.listed && host.running < self.per_host && !host.ring.is_empty() {
-            host.listed = true;
-            self.ring.push_back(name.clone());
+    /// Lists a rule that may send: something waits, and there is room for it everywhere.
+    fn list(&mut self, number: usize) {
+        let Some(rule) = self.rules.get_mut(&number) else { return };
+        let host = self.hosts.get(&rule.host).map_or(0, |host| host.running);
+        let room = rule.running < rule.share.concurrency && host < rule.share.per_host;
+        if !rule.listed && room && !rule.ring.is_empty() {
+            rule.listed = true;
+            self.ring.push_back(number);
+        }
+    }
+}
+
+impl<J> Rule<J> {
+    fn list(&mut self, endpoint: Endpoint) {
+        let Some(queue) = self.endpoints.get_mut(&endpoint) else { return };
+        let room = queue.running < self.share.per_endpoint;
+        if !queue.listed && room && !queue.waiting.is_empty() {
+            queue.listed = true;
+            self.ring.push_back(endpoint);
         }
     }
 }
@@ -116,71 +167,87 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn hosts_and_endpoints_take_turns_within_the_bounds() {
-        let mut turns = Turns::new(3, 2);
-        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
-        for job in 0..3 {
-            turns.push(&a, Endpoint(1), ("a1", job));
+    fn turns(
+        concurrency: usize,
+        per_host: usize,
+        per_endpoint: usize,
+    ) -> Turns<(usize, Endpoint, usize)> {
+        let mut turns = Turns::default();
+        let share = Share { concurrency, per_host, per_endpoint };
+        for (rule, host) in [(0, "a"), (1, "a"), (2, "b")] {
+            turns.add(rule, host.to_owned(), share);
         }
-        turns.push(&a, Endpoint(2), ("a2", 0));
-        turns.push(&b, Endpoint(3), ("b3", 0));
-        turns.push(&b, Endpoint(3), ("b3", 1));
-        assert_eq!(turns.next(), Some(("a1", 0)));
-        assert_eq!(turns.next(), Some(("b3", 0)));
-        assert_eq!(turns.next(), Some(("a2", 0)), "another endpoint of the host");
-        assert_eq!(turns.next(), None, "three together");
-        turns.done(&b);
-        assert_eq!(turns.next(), Some(("b3", 1)), "two at one host");
-        turns.done(&b);
-        assert_eq!(turns.next(), None, "the host that something waits for has its two");
-        turns.done(&a);
-        assert_eq!(turns.next(), Some(("a1", 1)));
-        assert_eq!(turns.clear(), [("a1", 2)]);
-        turns.done(&a);
-        turns.done(&a);
-        assert!(turns.hosts.is_empty() && turns.ring.is_empty(), "nothing is left of it");
+        turns
+    }
+
+    #[test]
+    fn rules_and_endpoints_take_turns_within_the_bounds() {
+        let mut turns = turns(3, 4, 2);
+        let (one, two) = (Endpoint(1), Endpoint(2));
+        for job in 0..4 {
+            turns.push(0, one, (0, one, job));
+        }
+        turns.push(0, two, (0, two, 4));
+        turns.push(1, two, (1, two, 5));
+        turns.push(1, two, (1, two, 6));
+        assert_eq!(turns.next(), Some((0, one, 0)));
+        assert_eq!(turns.next(), Some((1, two, 5)), "another rule");
+        assert_eq!(turns.next(), Some((0, two, 4)), "another endpoint");
+        assert_eq!(turns.next(), Some((1, two, 6)));
+        assert_eq!(turns.next(), None, "four at one host");
+        turns.done(1, two);
+        assert_eq!(turns.next(), Some((0, one, 1)));
+        turns.done(1, two);
+        assert_eq!(turns.next(), None, "three of one rule");
+        turns.done(0, two);
+        assert_eq!(turns.next(), None, "two for one endpoint, although there is room");
+        turns.done(0, one);
+        assert_eq!(turns.next(), Some((0, one, 2)));
+        assert_eq!(turns.clear(), [(0, one, 3)]);
+        turns.done(0, one);
+        turns.done(0, one);
+        assert!(turns.rules.values().all(|rule| rule.endpoints.is_empty() && rule.running == 0));
     }
 
     proptest! {
-        /// Everything has its turn once, in the order of its endpoint, and no bound is passed.
+        /// Everything has its turn once, in the order of its endpoint; no bound is passed; nothing
+        /// that waits is forgotten.
         #[test]
         fn nothing_is_lost(
-            concurrency in 1usize..6,
-            per_host in 1usize..4,
-            steps in prop::collection::vec((0u64..3, 0u64..3, any::<bool>()), 0..120),
+            (concurrency, per_host, per_endpoint) in (1usize..6, 1usize..6, 1usize..4),
+            steps in prop::collection::vec((0usize..3, 0u64..3, any::<bool>()), 0..120),
         ) {
-            let mut turns = Turns::new(concurrency, per_host);
-            let mut running: Vec<Arc<str>> = Vec::new();
-            let mut seen: FxHashMap<Endpoint, Vec<usize>> = FxHashMap::default();
+            let mut turns = turns(concurrency, per_host, per_endpoint);
+            let mut running: Vec<(usize, Endpoint)> = Vec::new();
+            let mut seen: FxHashMap<(usize, Endpoint), Vec<usize>> = FxHashMap::default();
             let pushed = steps.len();
-            for (job, (host, endpoint, finish)) in steps.into_iter().enumerate() {
-                let (host, endpoint): (Arc<str>, _) =
-                    (host.to_string().into(), Endpoint(host * 10 + endpoint));
-                turns.push(&host.clone(), endpoint, (host, endpoint, job));
-                while let Some((host, endpoint, job)) = turns.next() {
-                    running.push(host);
-                    seen.entry(endpoint).or_default().push(job);
+            for (job, (rule, endpoint, finish)) in steps.into_iter().enumerate() {
+                turns.push(rule, Endpoint(endpoint), (rule, Endpoint(endpoint), job));
+                if finish && !running.is_empty() {
+                    let (rule, endpoint) = running.remove(0);
+                    turns.done(rule, endpoint);
                 }
-                prop_assert!(running.len() <= concurrency);
-                for host in &running {
-                    prop_assert!(running.iter().filter(|other| *other == host).count() <= per_host);
+                while let Some((rule, endpoint, job)) = turns.next() {
+                    running.push((rule, endpoint));
+                    seen.entry((rule, endpoint)).or_default().push(job);
                 }
-                if finish && let Some(host) = running.pop() {
-                    turns.done(&host);
-                }
+                let count = |of: &dyn Fn(&(usize, Endpoint)) -> bool| {
+                    running.iter().filter(|one| of(one)).count()
+                };
+                prop_assert!((0..3).all(|rule| count(&|one| one.0 == rule) <= concurrency));
+                prop_assert!(count(&|one| one.0 < 2) <= per_host && count(&|one| one.0 == 2) <= per_host);
+                prop_assert!(running.iter().all(|one| count(&|other| other == one) <= per_endpoint));
             }
-            loop {
-                while let Some((host, endpoint, job)) = turns.next() {
-                    running.push(host);
-                    seen.entry(endpoint).or_default().push(job);
+            while let Some((rule, endpoint)) = running.pop() {
+                turns.done(rule, endpoint);
+                while let Some((rule, endpoint, job)) = turns.next() {
+                    running.push((rule, endpoint));
+                    seen.entry((rule, endpoint)).or_default().push(job);
                 }
-                let Some(host) = running.pop() else { break };
-                turns.done(&host);
             }
             prop_assert_eq!(seen.values().map(Vec::len).sum::<usize>(), pushed);
             prop_assert!(seen.values().all(|jobs| jobs.is_sorted()));
-            prop_assert!(turns.hosts.is_empty());
+            prop_assert!(turns.rules.values().all(|rule| rule.endpoints.is_empty()));
         }
     }
 }

@@ -118,6 +118,13 @@ impl Template {
         self.is_secure
     }
 
+    /// Its host with its port.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let rest = self.head.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split('/').next().unwrap_or_default().to_owned()
+    }
+
     /// Its host's name; `None` where it is an address.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
@@ -212,6 +219,10 @@ mod tests {
         assert!(template.is_fixed() && template.is_secure());
         assert_eq!(template.fill("hook:1").as_deref(), Some("https://example.com/a?b=c"));
         assert_eq!(template.to_string(), "https://example.com/a?b=c");
+        assert_eq!(
+            (template.host().as_str(), template.name()),
+            ("example.com", Some("example.com"))
+        );
         assert_eq!(parse("http://example.com").fill("x").as_deref(), Some("http://example.com/"));
     }
 
