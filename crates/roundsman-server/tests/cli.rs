@@ -15,11 +15,11 @@ const CLOSED: &str = "[auth]\napi_keys = [\"send-key\"]\noperator_keys = [\"oper
 fn help_says_what_there_is_and_nothing_else() {
     let help = Folder::new().run("--help");
     assert_eq!(help.code, Some(0));
-    for command in ["serve", "check", "send", "listen", "token"] {
+    for command in ["serve", "check", "send", "listen", "dead", "token"] {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command} in {}", help.out);
     }
     assert!(help.out.contains("Without a command it serves"));
-    for absent in ["dead", "top", "bench", "webhook"] {
+    for absent in ["top", "bench", "webhook"] {
         assert!(!help.out.contains(&format!("  {absent}")), "{absent} in {}", help.out);
         assert_eq!(Folder::new().run(absent).code, Some(2), "{absent}");
     }

@@ -1,7 +1,9 @@
 //! Commands and flags, as clap reads them and as `--help` shows them.
 
 use crate::config::{Config, Fault, Overrides, parse_span};
+use crate::http::time::{BAD_TIME, read_time, write_time};
 use clap::{Args, Parser, Subcommand};
+use roundsman_store::{Clock, SystemClock};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,8 +25,10 @@ pub(super) enum Command {
     Check(Check),
     /// Send a message, or a file of them, to a running server
     Send(Send),
-    /// Print what arrives on a topic
+    /// Print what arrives on a topic, or what happens to a key's messages
     Listen(Listen),
+    /// See, replay and drop dead letters: messages that were given up on
+    Dead(Dead),
     /// Print a client token, signed with the configured token_secret
     Token(Token),
 }
@@ -112,12 +116,120 @@ pub(super) struct Send {
 #[derive(Debug, Args)]
 pub(super) struct Listen {
     /// The topic to join, like user:42
-    pub(super) topic: String,
+    #[arg(required_unless_present = "key")]
+    pub(super) topic: Option<String>,
+    /// Show instead what happens to the messages of this key and those below it, live
+    #[arg(long, conflicts_with_all = ["topic", "token"])]
+    pub(super) key: Option<String>,
+    /// With --key: print each event as JSON
+    #[arg(long, requires = "key")]
+    pub(super) json: bool,
     #[command(flatten)]
     pub(super) remote: Remote,
     /// A client token that may join the topic
     #[arg(long, env = "ROUNDSMAN_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
+    /// With --key: one of the server's operator keys
+    #[arg(long, value_name = "KEY", env = "ROUNDSMAN_API_KEY", hide_env_values = true)]
+    pub(super) api_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Dead {
+    #[command(subcommand)]
+    pub(super) command: DeadCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeadCommand {
+    /// List them, in the order of their acceptance
+    List(DeadList),
+    /// Show one, with every attempt and its payload
+    Show(DeadShow),
+    /// Send them again, each under its id and at attempt 1
+    Replay(DeadChange),
+    /// Remove them for good
+    Drop(DeadChange),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeadList {
+    #[command(flatten)]
+    pub(super) filter: DeadFilter,
+    /// How many to list
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = 1..)]
+    pub(super) limit: i64,
+    /// Go on where a list before ended
+    #[arg(long, value_name = "CURSOR")]
+    pub(super) after: Option<String>,
+    /// Print each as a line of JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) operator: Operator,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeadShow {
+    /// Its id
+    pub(super) id: String,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) operator: Operator,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeadChange {
+    /// Their ids
+    #[arg(value_name = "ID")]
+    pub(super) ids: Vec<String>,
+    /// All of them
+    #[arg(long, conflicts_with_all = ["ids", "key", "topic", "reason", "since", "until"])]
+    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) filter: DeadFilter,
+    #[command(flatten)]
+    pub(super) operator: Operator,
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub(super) struct DeadFilter {
+    /// Those of this key and those below it, parts joined by /
+    #[arg(long)]
+    pub(super) key: Option<String>,
+    /// Those on this topic, or on those that begin so, with * behind it
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) topic: Option<String>,
+    /// Those given up on for this: attempts, age, crash, refused, augment, gone
+    #[arg(long)]
+    pub(super) reason: Option<String>,
+    /// Those given up on since: a time, or so long ago, like 2h
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub(super) since: Option<String>,
+    /// Those given up on before: a time, or so long ago, like 30d
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub(super) until: Option<String>,
+}
+
+/// A time as the API reads it; a span is so long ago.
+fn parse_moment(written: &str) -> Result<String, String> {
+    if let Ok(span) = parse_span(written) {
+        return write_time(SystemClock.now().before(span)).ok_or_else(|| BAD_TIME.to_owned());
+    }
+    read_time(written).map(|_| written.to_owned()).ok_or_else(|| BAD_TIME.to_owned())
+}
+
+/// Which server to talk to, as its operator.
+#[derive(Debug, Args)]
+pub(super) struct Operator {
+    #[command(flatten)]
+    pub(super) remote: Remote,
+    /// One of the server's operator keys
+    #[arg(long, value_name = "KEY", env = "ROUNDSMAN_API_KEY", hide_env_values = true)]
+    pub(super) api_key: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 use super::args::Listen;
 use super::failure::Failure;
+use super::waits::Waits;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -26,16 +27,17 @@ enum End {
 
 pub(super) async fn run(listen: &Listen) -> Result<(), Failure> {
     let request = request(listen)?;
-    let mut waits = WAITS.iter().copied();
+    let topic = listen.topic.as_deref().unwrap_or_default();
+    let mut waits = Waits::default();
     loop {
         let end = match connect_async(request.clone()).await {
             Ok((socket, _)) => {
-                waits = WAITS.iter().copied();
-                follow(socket, &listen.topic).await
+                waits.reset();
+                follow(socket, topic).await
             }
             Err(error) => refused(error),
         };
-        let wait = waits.next().unwrap_or(LONGEST_WAIT);
+        let wait = waits.next();
         match end {
             End::Never(failure) => return Err(failure),
             End::Lost(why) => {
@@ -198,15 +200,6 @@ fn message(topic: &str, event: &str, payload: &RawValue) -> Heard {
 }
 
 const HEARTBEAT: Duration = Duration::from_secs(30);
-
-/// Before each new try, since the last that worked.
-const WAITS: [Duration; 4] = [
-    Duration::from_millis(100),
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-];
-const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {

@@ -5,13 +5,18 @@
 
 mod args;
 mod check;
+mod dead;
+mod events;
 mod failure;
 mod lines;
 mod listen;
 mod post;
+mod remote;
 mod run;
 mod send;
 mod serve;
+mod table;
 mod token;
+mod waits;
 
 pub use run::run;

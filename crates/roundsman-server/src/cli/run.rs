@@ -2,7 +2,7 @@
 
 use super::args::{Cli, Command};
 use super::failure::Failure;
-use super::{check, listen, send, serve, token};
+use super::{check, dead, events, listen, send, serve, token};
 use crate::tls;
 use clap::Parser;
 use std::ffi::OsString;
@@ -35,7 +35,9 @@ fn dispatch(mut arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Serve(serve) => runtime(Builder::new_multi_thread())?.block_on(serve::run(serve)),
         Command::Check(check) => light()?.block_on(check::run(&check)),
         Command::Send(send) => light()?.block_on(send::run(send)),
+        Command::Listen(listen) if listen.key.is_some() => light()?.block_on(events::run(&listen)),
         Command::Listen(listen) => light()?.block_on(listen::run(&listen)),
+        Command::Dead(dead) => light()?.block_on(dead::run(dead.command)),
         Command::Token(token) => token::run(&token),
     }
 }

@@ -3,7 +3,8 @@
 use super::args::Send;
 use super::failure::Failure;
 use super::lines::{Bodies, Line, body};
-use super::post::{Answer, Api, Problem};
+use super::post::{Answer, Api};
+use super::remote::{Problem, refusal};
 use indicatif::{ProgressBar, ProgressStyle};
 use roundsman_store::Key;
 use serde_json::{Map, Value, value::RawValue};
@@ -55,14 +56,7 @@ async fn send_one(api: &Api, message: String) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Answer::Refused(problem) => {
-            let faults: String = problem
-                .errors
-                .iter()
-                .map(|fault| format!("\n  {} {}", fault.pointer, fault.detail))
-                .collect();
-            Err(Failure::Failed(format!("{}{faults}", problem.detail)))
-        }
+        Answer::Refused(problem) => Err(refusal(&problem)),
     }
 }
 

@@ -44,7 +44,7 @@ mod rates;
 mod router;
 mod sighting;
 mod stats;
-mod time;
+pub(crate) mod time;
 
 pub use body::Form;
 pub use messages::accepted;
