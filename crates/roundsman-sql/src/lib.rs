@@ -4,6 +4,12 @@
 //! contract (`accept`, `claim`, `settle`, `block`, `promote`, `fetch`, `inspect`, `probe`) and
 //! `schema` with the drawn layout of its tables.
 
+mod cache;
+mod claims;
+mod fate;
+mod hints;
+mod history;
+mod lane_row;
 mod sqlite;
 
 pub use sqlite::SqliteStore;

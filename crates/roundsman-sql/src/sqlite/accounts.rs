@@ -1,8 +1,8 @@
 //! How many messages each key has, a row for each, and how many wait in the lanes of a topic.
 
-use super::cache::{Cache, Seeded};
 use super::error::Sql;
 use super::row::{int, number};
+use crate::cache::{Cache, Seeded};
 use roundsman_store::Key;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::HashMap;

@@ -8,8 +8,9 @@
 
 use super::accounts::Accounts;
 use super::error::Sql;
-use super::lanes::{Change, LaneRow, Lanes, Shift};
+use super::lanes::Lanes;
 use super::row::{int, number};
+use crate::lane_row::{Change, LaneRow, Shift};
 use roundsman_store::{Block, Counts, Key, Lane, LaneId, Timestamp};
 use rusqlite::Connection;
 use std::collections::VecDeque;

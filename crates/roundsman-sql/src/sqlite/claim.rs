@@ -1,139 +1,34 @@
 //! Claiming: one row a batch says which attempts are about to begin.
-//!
-//! ```text
-//!  members   lane u64 · seq u64 · attempt u32, as often as there are members, little-endian
-//! ```
-//!
-//! A row is inserted and deleted, never rewritten: how many of its members are still under way is
-//! in memory, and follows from the messages themselves, since a member is over when its message is
-//! gone or has had that attempt.
 
 use super::error::Sql;
 use super::ledger::Ledger;
 use super::row::int;
-use roundsman_store::{Claim, ClaimId, Claimed, LaneId, StoreError};
+use crate::claims;
+use roundsman_store::{Claim, ClaimId, StoreError};
 use rusqlite::Connection;
-use rustc_hash::FxHashMap;
-
-/// The attempts under way: as many as demand allows.
-#[derive(Debug)]
-pub(super) struct Claims {
-    last: u64,
-    /// How many members of each row are under way.
-    open: FxHashMap<u64, usize>,
-    /// By sequence: the attempt, and the row.
-    under_way: FxHashMap<u64, (u32, u64)>,
-}
-
-impl Claims {
-    /// Those that the file has open; numbers go on behind `last`.
-    pub(super) fn open(last: u64, members: Vec<(u64, Claimed)>) -> Self {
-        let mut claims = Self { last, open: FxHashMap::default(), under_way: FxHashMap::default() };
-        for (id, member) in members {
-            claims.last = claims.last.max(id);
-            claims.enter(id, &member);
-        }
-        claims
-    }
-
-    /// The number of the newest.
-    pub(super) fn last(&self) -> u64 {
-        self.last
-    }
-
-    /// How many attempts are under way.
-    pub(super) fn len(&self) -> usize {
-        self.under_way.len()
-    }
-
-    /// The attempt of this message that is under way.
-    pub(super) fn attempt(&self, seq: u64) -> Option<u32> {
-        self.under_way.get(&seq).map(|(attempt, _)| *attempt)
-    }
-
-    /// Whether any attempt of this message is under way.
-    pub(super) fn is_under_way(&self, seq: u64) -> bool {
-        self.under_way.contains_key(&seq)
-    }
-
-    /// The attempt of this message is over; with the last one of a row that goes.
-    pub(super) fn conclude(&mut self, connection: &Connection, seq: u64) -> Sql<()> {
-        let Some((_, id)) = self.under_way.remove(&seq) else { return Ok(()) };
-        self.leave(connection, id)
-    }
-
-    fn enter(&mut self, id: u64, member: &Claimed) -> Option<u64> {
-        *self.open.entry(id).or_default() += 1;
-        self.under_way.insert(member.seq, (member.attempt, id)).map(|(_, before)| before)
-    }
-
-    fn leave(&mut self, connection: &Connection, id: u64) -> Sql<()> {
-        let Some(count) = self.open.get_mut(&id) else { return Ok(()) };
-        *count -= 1;
-        if *count == 0 {
-            self.open.remove(&id);
-            connection.prepare_cached("DELETE FROM claim WHERE id = ?1")?.execute([int(id)])?;
-        }
-        Ok(())
-    }
-}
 
 /// Writes the row.
 pub(super) fn claim(ledger: &mut Ledger, claim: Claim) -> Sql<Result<ClaimId, StoreError>> {
     let Claim { members, alone } = claim;
     let Ledger { connection, claims, .. } = ledger;
-    claims.last += 1;
-    let id = claims.last;
+    let id = claims.next();
     if members.is_empty() {
         return Ok(Ok(ClaimId(id)));
     }
     connection.prepare_cached("INSERT INTO claim VALUES (?1, ?2, ?3)")?.execute((
         int(id),
         alone,
-        encode(&members),
+        claims::encode(&members),
     ))?;
     for member in &members {
-        if let Some(before) = claims.enter(id, member) {
-            claims.leave(connection, before)?;
+        if let Some(over) = claims.enter(id, member) {
+            delete(connection, over)?;
         }
     }
     Ok(Ok(ClaimId(id)))
 }
 
-fn encode(members: &[Claimed]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(members.len() * MEMBER);
-    for member in members {
-        out.extend(member.lane.0.to_le_bytes());
-        out.extend(member.seq.to_le_bytes());
-        out.extend(member.attempt.to_le_bytes());
-    }
-    out
-}
-
-/// The members of a row.
-pub(super) fn decode(bytes: &[u8]) -> impl Iterator<Item = Claimed> {
-    bytes.as_chunks::<MEMBER>().0.iter().map(|chunk| {
-        let eight = |at: usize| chunk[at..at + 8].try_into().map(u64::from_le_bytes);
-        let four = chunk[16..].try_into().map(u32::from_le_bytes);
-        Claimed {
-            lane: LaneId(eight(0).unwrap_or_default()),
-            seq: eight(8).unwrap_or_default(),
-            attempt: four.unwrap_or_default(),
-        }
-    })
-}
-
-/// Bytes of one member.
-const MEMBER: usize = 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn members_and_back() {
-        let members = [(LaneId::new(200, 7), 3, 1), (LaneId(u64::MAX), u64::MAX, u32::MAX)]
-            .map(|(lane, seq, attempt)| Claimed { lane, seq, attempt });
-        assert!(decode(&encode(&members)).eq(members));
-    }
+/// Removes the row of a claim that is over.
+pub(super) fn delete(connection: &Connection, id: u64) -> Sql<()> {
+    connection.prepare_cached("DELETE FROM claim WHERE id = ?1")?.execute([int(id)]).map(drop)
 }

@@ -9,7 +9,8 @@ use super::error::Sql;
 use super::ids;
 use super::ledger::Ledger;
 use super::message::{Kept, Messages, read};
-use super::row::{Fate, int, moment, number};
+use super::row::{int, moment, number};
+use crate::fate::Fate;
 use roundsman_store::{LaneId, Promoted, Timestamp};
 
 /// At most so many removals in one call.

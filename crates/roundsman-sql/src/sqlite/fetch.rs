@@ -1,9 +1,9 @@
 //! Reading by lane: which lanes have something to do, and the next messages of each.
 
 use super::error::Sql;
-use super::history::Past;
 use super::reader::Reader;
 use super::row::{int, lane, moment, number, text};
+use crate::history::Past;
 use bytes::Bytes;
 use roundsman_store::{
     Ask, Fetched, IdSalt, Lane, LaneId, MessageId, Record, StoreError, Timestamp,

@@ -5,9 +5,10 @@
 //! rows a call, and what it has not reached yet is treated as forgotten where it is found.
 
 use super::error::Sql;
-use super::history::Past;
 use super::message::Kept;
-use super::row::{Fate, int, moment, number};
+use super::row::{int, moment, number};
+use crate::fate::Fate;
+use crate::history::Past;
 use roundsman_store::{Draft, Fingerprint, IdSalt, Lane, MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::time::Duration;
@@ -38,7 +39,7 @@ fn read(row: &Row<'_>) -> Sql<Known> {
     Ok(Known {
         fingerprint,
         seq: number(row, 1)?,
-        fate: Fate::read(row, 2)?,
+        fate: Fate::of(row.get(2)?),
         settled: moment(row, 3)?,
     })
 }

@@ -2,11 +2,12 @@
 
 use super::books::read_counts;
 use super::error::Sql;
-use super::history::Past;
 use super::ids;
 use super::ledger::Ledger;
 use super::reader::Reader;
-use super::row::{Fate, block, int, key, moment, number, text};
+use super::row::{block, int, key, moment, number, text};
+use crate::fate::Fate;
+use crate::history::Past;
 use roundsman_store::{
     Block, Counts, DeadReason, Key, KeyCounts, LaneId, MessageId, Sighting, State, StoreError,
     Timestamp,

@@ -4,12 +4,12 @@
 //! in memory can say what the file does not.
 
 use super::books::Books;
-use super::cache::Cache;
-use super::claim::Claims;
 use super::error::{Sql, store_error};
 use super::expire::Sweeps;
 use super::message::Kept;
 use super::{open, recover};
+use crate::cache::Cache;
+use crate::claims::Claims;
 use roundsman_store::{Clock, Fresh, IdSalt, StoreError};
 use rusqlite::{Connection, OpenFlags};
 use rustc_hash::FxBuildHasher;

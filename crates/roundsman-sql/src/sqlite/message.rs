@@ -4,13 +4,14 @@
 //! books, the claims and the ids follow each change in one place.
 
 use super::books::Books;
-use super::claim::Claims;
 use super::error::Sql;
-use super::history::Past;
 use super::ids;
-use super::lanes::Shift;
 use super::ledger::{Ledger, Recent};
-use super::row::{Fate, int, moment, number, text};
+use super::row::{int, moment, number, text};
+use crate::claims::Claims;
+use crate::fate::Fate;
+use crate::history::Past;
+use crate::lane_row::Shift;
 use bytes::Bytes;
 use roundsman_store::{Block, DeadReason, Failure, IdSalt, Lane, LaneId, MessageId, Timestamp};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};

@@ -1,14 +1,15 @@
 //! What a person does by hand: takes one back, looks through the dead, replays and drops them.
 
 use super::error::Sql;
-use super::history::Past;
 use super::ids;
 use super::inspect;
-use super::lanes::Shift;
 use super::ledger::Ledger;
 use super::message::Messages;
 use super::reader::Reader;
-use super::row::{Fate, int, key, number, text};
+use super::row::{int, key, number, text};
+use crate::fate::Fate;
+use crate::history::Past;
+use crate::lane_row::Shift;
 use bytes::Bytes;
 use roundsman_store::{
     DeadLetter, DeadPage, DeadReason, IdSalt, Key, Lane, LaneId, MessageId, StoreError, Sweep,

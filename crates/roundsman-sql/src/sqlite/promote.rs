@@ -6,7 +6,8 @@ use super::error::Sql;
 use super::expire;
 use super::ledger::Ledger;
 use super::message::{self, Messages};
-use super::row::{Fate, moment};
+use super::row::moment;
+use crate::fate::Fate;
 use roundsman_store::{Promoted, StoreError, Timestamp};
 use rusqlite::Connection;
 

@@ -1,11 +1,11 @@
 //! A thread that reads: one call after the other, each in a transaction of its own.
 
-use super::cache::Cache;
 use super::call::Command;
 use super::error::{Sql, store_error};
 use super::ledger::Place;
 use super::open;
 use super::row::{int, lane};
+use crate::cache::Cache;
 use roundsman_store::{Lane, LaneId, StoreError};
 use rusqlite::{Connection, OptionalExtension};
 use rustc_hash::FxBuildHasher;

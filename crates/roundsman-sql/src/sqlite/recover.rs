@@ -1,10 +1,10 @@
 //! After a crash: which attempts it cut off, as the claims say that were open.
 
-use super::claim::{self, Claims};
 use super::error::Sql;
 use super::ledger::Ledger;
 use super::message::Messages;
 use super::row::number;
+use crate::claims::{self, Claims};
 use roundsman_store::{Claimed, DeadReason, History};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension};
 pub(super) fn open_members(connection: &Connection) -> Sql<Vec<(u64, Claimed)>> {
     let mut open = Vec::new();
     for (id, _, members) in rows(connection)? {
-        for member in claim::decode(&members) {
+        for member in claims::decode(&members) {
             if is_open(connection, &member)? {
                 open.push((id, member));
             }
@@ -29,7 +29,7 @@ fn is_open(connection: &Connection, member: &Claimed) -> Sql<bool> {
             row.get::<_, Option<Vec<u8>>>(0)
         })
         .optional()?;
-    let attempts = |bytes: Vec<u8>| super::history::Past::decode_history(&bytes);
+    let attempts = |bytes: Vec<u8>| crate::history::Past::decode_history(&bytes);
     Ok(history.is_some_and(|bytes| {
         bytes.and_then(attempts).map_or(0, |history| history.attempts) < member.attempt
     }))
@@ -44,7 +44,7 @@ pub(super) fn cut_off(ledger: &mut Ledger) -> Sql<()> {
     let last = ledger.claims.last();
     let mut messages = Messages::of(ledger)?;
     for (_, alone, members) in &rows {
-        for member in claim::decode(members) {
+        for member in claims::decode(members) {
             let Some(kept) = messages.find(member.seq)? else { continue };
             if kept.lane != member.lane || kept.attempts() >= member.attempt {
                 continue;

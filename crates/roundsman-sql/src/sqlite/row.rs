@@ -56,26 +56,3 @@ pub(super) fn block(row: &Row<'_>, first: usize) -> Sql<Option<Block>> {
         _ => None,
     })
 }
-
-/// What became of a message, as the column `ids.fate`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Kept = 0,
-    Delivered = 1,
-    Expired = 2,
-    Dead = 3,
-    /// Taken back, or dropped from the dead letters: only its id is still known.
-    Gone = 4,
-}
-
-impl Fate {
-    pub(super) fn read(row: &Row<'_>, column: usize) -> Sql<Self> {
-        Ok(match row.get::<_, i64>(column)? {
-            1 => Self::Delivered,
-            2 => Self::Expired,
-            3 => Self::Dead,
-            4 => Self::Gone,
-            _ => Self::Kept,
-        })
-    }
-}

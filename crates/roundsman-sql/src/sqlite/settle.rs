@@ -1,10 +1,11 @@
 //! Settling: what became of attempts, one after the other, each answered for itself.
 
+use super::claim;
 use super::error::Sql;
-use super::history::Past;
 use super::ledger::Ledger;
 use super::message::{Kept, Messages};
-use super::row::Fate;
+use crate::fate::Fate;
+use crate::history::Past;
 use roundsman_store::{
     Block, DeadReason, Failure, LaneId, Outcome, Place, Settled, Settlement, StoreError, Timestamp,
     Which,
@@ -39,7 +40,7 @@ impl Messages<'_> {
         let Some(kept) = found else {
             // Gone, but its claim may still count on it.
             if let Which::At { seq, .. } = settlement.which {
-                self.claims.conclude(self.connection, seq)?;
+                self.conclude(seq)?;
             }
             return Ok(Settled::Unknown);
         };
@@ -49,9 +50,17 @@ impl Messages<'_> {
             Which::At { attempt, .. } => attempt,
             Which::Id { .. } => self.claims.attempt(kept.seq).unwrap_or(0).max(attempts),
         };
-        self.claims.conclude(self.connection, kept.seq)?;
+        self.conclude(kept.seq)?;
         self.apply(&kept, attempt, settlement.outcome)?;
         Ok(Settled::Done { lane: kept.lane, seq: kept.seq, accepted_at: kept.accepted })
+    }
+
+    /// The attempt of this message is over; with the last one of a claim its row goes.
+    fn conclude(&mut self, seq: u64) -> Sql<()> {
+        match self.claims.conclude(seq) {
+            Some(over) => claim::delete(self.connection, over),
+            None => Ok(()),
+        }
     }
 
     fn is_on(&mut self, lane: LaneId, topic: &str) -> Sql<bool> {

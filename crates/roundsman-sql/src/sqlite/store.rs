@@ -2,13 +2,13 @@
 
 use super::call::{Call, Perform};
 use super::error::store_error;
-use super::hints::HintSender;
 use super::ledger::{Ledger, Place};
 use super::lock::Lock;
 use super::open::{self, Head};
 use super::reader::{self, Read, Reader};
 use super::writer::{Write, Writer};
 use super::{accept, block, claim, fetch, inspect, operate, probe, promote, recover, settle};
+use crate::hints::HintSender;
 use parking_lot::Mutex;
 use roundsman_store::{
     AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, DeadPage, Draft,

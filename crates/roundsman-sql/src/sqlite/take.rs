@@ -3,10 +3,10 @@
 use super::books::{Books, Shifted};
 use super::error::Sql;
 use super::ids;
-use super::lanes::Shift;
 use super::ledger::{Ledger, Recent};
 use super::message::Kept;
 use super::row::int;
+use crate::lane_row::Shift;
 use bytes::Bytes;
 use roundsman_store::{
     Bounds, Draft, Fresh, IdSalt, LaneId, MessageId, Receipt, Record, Timestamp,

@@ -3,10 +3,10 @@
 
 use super::call::Command;
 use super::error::store_error;
-use super::hints::HintSender;
 use super::ledger::{Ledger, Place};
 use super::lock::Lock;
 use super::open;
+use crate::hints::HintSender;
 use roundsman_store::StoreError;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, Hash, RandomState};
 
-pub(super) struct Cache<K, V, S> {
+pub(crate) struct Cache<K, V, S> {
     young: HashMap<K, V, S>,
     old: HashMap<K, V, S>,
     limit: usize,
@@ -18,12 +18,12 @@ pub(super) struct Cache<K, V, S> {
 
 impl<K: Clone + Hash + Eq, V, S: BuildHasher + Default> Cache<K, V, S> {
     /// An empty one that keeps about `limit` entries, at most twice as many between two turns.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { young: HashMap::default(), old: HashMap::default(), limit }
     }
 
     /// The entry, if it is here.
-    pub(super) fn find(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn find(&mut self, key: &K) -> Option<&mut V> {
         match self.young.entry(key.clone()) {
             Entry::Occupied(entry) => Some(entry.into_mut()),
             Entry::Vacant(entry) => Some(entry.insert(self.old.remove(key)?)),
@@ -31,23 +31,23 @@ impl<K: Clone + Hash + Eq, V, S: BuildHasher + Default> Cache<K, V, S> {
     }
 
     /// Puts an entry in, young.
-    pub(super) fn insert(&mut self, key: K, value: V) {
+    pub(crate) fn insert(&mut self, key: K, value: V) {
         self.old.remove(&key);
         self.young.insert(key, value);
     }
 
     /// Takes an entry out.
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         self.young.remove(key).or_else(|| self.old.remove(key))
     }
 
     /// Whether the young half is full.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.young.len() >= self.limit / 2
     }
 
     /// Lets the old half go if the young one is full.
-    pub(super) fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         if self.is_full() {
             self.old = std::mem::take(&mut self.young);
         }
@@ -56,7 +56,7 @@ impl<K: Clone + Hash + Eq, V, S: BuildHasher + Default> Cache<K, V, S> {
 
 /// Hashes what strangers name: fast, and from a seed that they do not know.
 #[derive(Clone)]
-pub(super) struct Seeded(FxSeededState);
+pub(crate) struct Seeded(FxSeededState);
 
 impl Default for Seeded {
     fn default() -> Self {

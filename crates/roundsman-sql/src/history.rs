@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 /// A history with the words of its failures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Past {
-    pub(super) history: History,
+pub(crate) struct Past {
+    pub(crate) history: History,
     /// Failed attempts, oldest first.
-    pub(super) log: Vec<Attempt>,
+    pub(crate) log: Vec<Attempt>,
 }
 
 /// No attempt has been made yet.
@@ -32,13 +32,13 @@ impl Past {
     const REMEMBERED: usize = 20;
 
     /// Writes down that `attempt` is over, or sent.
-    pub(super) fn conclude(&mut self, attempt: u32, now: Timestamp) {
+    pub(crate) fn conclude(&mut self, attempt: u32, now: Timestamp) {
         self.history.attempts = self.history.attempts.max(attempt);
         self.history.first_attempt_at.get_or_insert(now);
     }
 
     /// Writes down that `attempt` is over and failed.
-    pub(super) fn fail(&mut self, attempt: u32, failure: Failure, now: Timestamp) {
+    pub(crate) fn fail(&mut self, attempt: u32, failure: Failure, now: Timestamp) {
         self.conclude(attempt, now);
         self.history.failures = self.history.failures.saturating_add(1);
         if self.log.len() >= Self::REMEMBERED {
@@ -48,7 +48,7 @@ impl Past {
     }
 
     /// Writes down that the end of the process cut `attempt` off.
-    pub(super) fn cut(&mut self, attempt: u32, alone: bool, now: Timestamp) {
+    pub(crate) fn cut(&mut self, attempt: u32, alone: bool, now: Timestamp) {
         self.conclude(attempt, now);
         self.history.cuts = self.history.cuts.saturating_add(1);
         if alone {
@@ -57,7 +57,7 @@ impl Past {
     }
 
     /// As bytes.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let History { attempts, failures, cuts, cuts_alone, first_attempt_at, augmented } =
             self.history;
         let mut out = Vec::with_capacity(24 + self.log.len() * 64);
@@ -81,7 +81,7 @@ impl Past {
     }
 
     /// Reads the bytes back; whatever does not make sense is left out.
-    pub(super) fn decode(bytes: &[u8]) -> Self {
+    pub(crate) fn decode(bytes: &[u8]) -> Self {
         let mut rest = bytes;
         let history = history(&mut rest).unwrap_or_default();
         let log = std::iter::from_fn(|| attempt(&mut rest)).collect();
@@ -89,7 +89,7 @@ impl Past {
     }
 
     /// Reads only the numbers.
-    pub(super) fn decode_history(mut bytes: &[u8]) -> Option<History> {
+    pub(crate) fn decode_history(mut bytes: &[u8]) -> Option<History> {
         history(&mut bytes)
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 /// The writer's end of the stream of hints.
 #[derive(Debug)]
-pub(super) struct HintSender {
+pub(crate) struct HintSender {
     sender: mpsc::Sender<Hint>,
     /// What each hint in the channel weighs, oldest first, and all together.
     weights: VecDeque<usize>,
@@ -29,13 +29,13 @@ impl HintSender {
     const RECORD: usize = 128;
 
     /// Both ends of a new stream.
-    pub(super) fn new() -> (Self, Hints) {
+    pub(crate) fn new() -> (Self, Hints) {
         let (sender, receiver) = mpsc::channel(Self::CAPACITY);
         (Self { sender, weights: VecDeque::new(), weight: 0, is_behind: false }, receiver)
     }
 
     /// Announces what was committed, or sees to it that a walk is under way.
-    pub(super) fn announce(&mut self, fresh: Vec<Fresh>) {
+    pub(crate) fn announce(&mut self, fresh: Vec<Fresh>) {
         let payloads: usize = fresh.iter().map(|fresh| fresh.record.payload.len()).sum();
         let weight = payloads + fresh.len() * Self::RECORD;
         self.weigh();
@@ -57,7 +57,7 @@ impl HintSender {
     }
 
     /// Something may have been committed that was not announced.
-    pub(super) fn walk(&mut self) {
+    pub(crate) fn walk(&mut self) {
         self.weigh();
         // Where there is no room, the last hint is a walk already.
         if self.sender.try_send(Hint::Walk).is_ok() {
