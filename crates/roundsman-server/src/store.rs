@@ -1,7 +1,7 @@
 //! Stores by their URLs: the one file that names the store crates.
 
 use crate::config::StoreUrl;
-use roundsman_sql::SqliteStore;
+use roundsman_sql::{PostgresStore, SqliteStore};
 use roundsman_store::{Guarantee, MemoryStore, Store, StoreError, SystemClock};
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
@@ -20,6 +20,7 @@ pub(crate) async fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
             let opened = spawn_blocking(move || SqliteStore::open(path, clock)).await;
             Ok(Arc::new(opened.map_err(|error| StoreError::Unusable(error.to_string()))??))
         }
+        StoreUrl::Postgres(url) => Ok(Arc::new(PostgresStore::open(url.reveal(), clock).await?)),
     }
 }
 
@@ -31,6 +32,7 @@ pub(crate) async fn probe(url: &StoreUrl) -> Result<Guarantee, StoreError> {
     match url {
         StoreUrl::Memory => open(url).await?.probe().await,
         StoreUrl::Sqlite(path) => Ok(SqliteStore::inspect_file(path)?.0),
+        StoreUrl::Postgres(url) => Ok(PostgresStore::inspect_url(url.reveal()).await?.0),
     }
 }
 

@@ -17,6 +17,7 @@ fn read_over(text: &str, overrides: &Overrides) -> Result<Config, Fault> {
     let environment = |name: &str| match name {
         "LONG" => Some("0123456789abcdef0123456789abcdef".to_owned()),
         "SHORT" => Some("tiny".to_owned()),
+        "STORE" => Some("postgres://a:pw@b/c?schema=d".to_owned()),
         "HOOK" => Some("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned()),
         _ => None,
     };
@@ -126,8 +127,23 @@ fn what_flags_say_goes_over_the_file() {
     assert_eq!(
         read_over("", &wrong).unwrap_err().to_string(),
         "--store or ROUNDSMAN_STORE: store is \"redis://localhost\"; \
-         redis is not available in this version; write `sqlite:PATH` or `memory:`"
+         redis is not available in this version; write `sqlite:PATH`, `postgres://…` or `memory:`"
     );
+}
+
+#[test]
+fn a_store_with_a_password_is_masked() {
+    for written in ["env:STORE", "postgres://a:pw@b/c?schema=d"] {
+        let document = format!("store = \"{written}\"");
+        let config = read(&document).unwrap();
+        assert_eq!(config.store.to_string(), "postgres://a:***@b/c?schema=d");
+        assert!(!format!("{config} {config:?}").contains("pw"));
+    }
+    check(&[(
+        "store = \"postgrs://a:pw@b/c\"",
+        "r.toml:1: store is \"postgrs://a:***@b/c\"; no such store; \
+         write `sqlite:PATH`, `postgres://…` or `memory:`",
+    )]);
 }
 
 #[test]
@@ -168,7 +184,7 @@ fn wrong_types_and_values() {
         ),
         (
             "store = \"disk\"",
-            "r.toml:1: store is \"disk\"; no such store; write `sqlite:PATH` or `memory:`",
+            "r.toml:1: store is \"disk\"; no such store; write `sqlite:PATH`, `postgres://…` or `memory:`",
         ),
         (
             "trusted_proxies = [\"ten\"]",
@@ -321,7 +337,7 @@ fn what_this_version_does_not_have() {
         ),
         (
             "store = \"kafka://a:9092/p\"",
-            "r.toml:1: store is \"kafka://a:9092/p\"; kafka is not available in this version; write `sqlite:PATH` or `memory:`",
+            "r.toml:1: store is \"kafka://a:9092/p\"; kafka is not available in this version; write `sqlite:PATH`, `postgres://…` or `memory:`",
         ),
     ]);
     let defaults = "[dispatch]\ncharge = 'time'\nweights = { }\nmin_slots = {}\nmax_slots = {}\nreserve = 0\nrate_per_key = \"none\"\n\

@@ -1,6 +1,6 @@
 //! The row of a lane as a writer sees it: changed in memory, written once a commit.
 
-use roundsman_store::{Block, Lane};
+use roundsman_store::{Block, Key, Lane};
 use std::sync::Arc;
 
 /// One lane.
@@ -77,6 +77,24 @@ impl LaneRow {
         }
         // Those outside of the lane are counted by no index: they cannot come late.
         if later == 0 { Change::Counts } else { Change::Turn }
+    }
+
+    /// Blocks it if there is something in it, or releases it. Answers its key, and how many
+    /// messages more wait for someone to join.
+    pub(crate) fn set_block(&mut self, block: Option<Block>) -> (Change, Option<(Key, i64)>) {
+        let block = block.filter(|_| self.ready > 0);
+        if self.block == block {
+            return (Change::Nothing, None);
+        }
+        let was = std::mem::replace(&mut self.block, block);
+        self.turn = block.is_none() && self.ready > 0;
+        let records = i64::try_from(self.ready).unwrap_or(i64::MAX);
+        let held = match (was, block) {
+            (_, Some(Block::Absent)) => records,
+            (Some(Block::Absent), _) => -records,
+            _ => 0,
+        };
+        (Change::Turn, Some((self.lane.key.clone(), held)))
     }
 }
 

@@ -1,8 +1,13 @@
-//! Messages kept in SQL databases: [`SqliteStore`], embedded and durable.
+//! Messages kept in SQL databases: [`SqliteStore`], embedded, and [`PostgresStore`], on a server.
 //!
-//! Each database has a folder with the same file names in it, one for each verb of the store
-//! contract (`accept`, `claim`, `settle`, `block`, `promote`, `fetch`, `inspect`, `probe`) and
-//! `schema` with the drawn layout of its tables.
+//! ```text
+//!  sqlite/     one file: each verb of the contract (`accept`, `claim`, `settle` …) as statements
+//!  served/     what databases with a server have in common: each verb on pure state, in batches
+//!  postgres/   what is said to PostgreSQL: `load`, `write`, `fetch`, `inspect`, `probe`, `open`
+//! ```
+//!
+//! Every database has a `schema` with the drawn layout of its tables. What lies beside the folders
+//! is pure and shared by all.
 
 mod cache;
 mod claims;
@@ -10,6 +15,10 @@ mod fate;
 mod hints;
 mod history;
 mod lane_row;
+mod letter;
+mod postgres;
+mod served;
 mod sqlite;
 
+pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;

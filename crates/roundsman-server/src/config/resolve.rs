@@ -1,8 +1,9 @@
 //! From the configuration as written to the one that is used: each key, its range, its default.
 
 use super::fault::Fault;
-use super::resolved::{Auth, Config, Tls};
+use super::resolved::{Auth, Config, Secret, Tls};
 use super::secret::{self, Environment};
+use super::store_url::masked;
 use super::units::{parse_range, parse_size, parse_span};
 use super::written::{Document, Table, Value};
 use super::{Origin, StoreUrl, deliver};
@@ -32,7 +33,7 @@ pub(super) fn resolve(
     let mut listen = None;
     if let Some(document) = document {
         let mut root = document.root();
-        listen = top(&mut root, &mut config)?;
+        listen = top(&mut root, &mut config, environment)?;
         if let Some(table) = root.table("auth")? {
             config.auth = Some(auth(table, environment)?);
         }
@@ -67,13 +68,17 @@ pub(super) fn resolve(
 }
 
 /// What stands outside of any table; gives back where `listen` was written.
-fn top<'a>(root: &mut Table<'a>, config: &mut Config) -> Result<Option<Value<'a>>, Fault> {
+fn top<'a>(
+    root: &mut Table<'a>,
+    config: &mut Config,
+    environment: Environment<'_>,
+) -> Result<Option<Value<'a>>, Fault> {
     let listen = root.take("listen");
     if let Some(value) = &listen {
         config.listen = value.parsed("127.0.0.1:4000", parse_listen)?;
     }
     if let Some(value) = root.take("store") {
-        config.store = value.parsed("sqlite:roundsman.db", StoreUrl::from_str)?;
+        config.store = store(&value, environment)?;
     }
     if let Some(value) = root.take("accept_weaker") {
         let names = value.list("a list of names, like [\"synchronous\"]")?;
@@ -95,6 +100,15 @@ fn top<'a>(root: &mut Table<'a>, config: &mut Config) -> Result<Option<Value<'a>
         config.tls = tls(cert.as_ref(), key.as_ref())?;
     }
     Ok(listen)
+}
+
+/// A store's URL, which may be kept elsewhere as a whole since it may have a password in it.
+fn store(value: &Value<'_>, environment: Environment<'_>) -> Result<StoreUrl, Fault> {
+    let written = value.text("sqlite:roundsman.db")?;
+    let kept = written.starts_with("env:") || written.starts_with("file:");
+    let url = if kept { secret::secret(value, environment)? } else { Secret::new(written) };
+    let parsed = url.reveal().parse();
+    parsed.map_err(|cure: String| value.fault(format!("is {:?}", masked(url.reveal())), cure))
 }
 
 fn tls(cert: Option<&Value<'_>>, key: Option<&Value<'_>>) -> Result<Option<Tls>, Fault> {
@@ -222,9 +236,9 @@ fn over(overrides: &Overrides, config: &mut Config) -> Result<(), Fault> {
             .map_err(|cure| flag_fault("listen", format!("is {listen:?}"), &cure))?;
     }
     if let Some(store) = &overrides.store {
-        config.store = store
-            .parse()
-            .map_err(|cure: String| flag_fault("store", format!("is {store:?}"), &cure))?;
+        config.store = store.parse().map_err(|cure: String| {
+            flag_fault("store", format!("is {:?}", masked(store)), &cure)
+        })?;
     }
     Ok(())
 }

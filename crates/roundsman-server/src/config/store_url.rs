@@ -1,5 +1,6 @@
 //! Store URLs: which store, and where.
 
+use super::resolved::Secret;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -12,6 +13,9 @@ use std::str::FromStr;
 /// assert_eq!("memory:".parse(), Ok(StoreUrl::Memory));
 /// assert_eq!("sqlite:a.db".parse(), Ok(StoreUrl::Sqlite("a.db".into())));
 /// assert!("sqlite:".parse::<StoreUrl>().is_err());
+/// let shared: StoreUrl = "postgres://rider:secret@db/post".parse()?;
+/// assert_eq!(shared.to_string(), "postgres://rider:***@db/post");
+/// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
@@ -19,6 +23,8 @@ pub enum StoreUrl {
     Memory,
     /// `sqlite:PATH`, an embedded file.
     Sqlite(PathBuf),
+    /// `postgres://…`, a schema in a PostgreSQL database. It may have a password in it.
+    Postgres(Secret),
 }
 
 impl FromStr for StoreUrl {
@@ -35,12 +41,42 @@ impl FromStr for StoreUrl {
                 Err("the file is missing: `sqlite:roundsman.db`".to_owned())
             }
             "sqlite" => Ok(Self::Sqlite(PathBuf::from(rest.strip_prefix("//").unwrap_or(rest)))),
-            "postgres" | "postgresql" | "mysql" | "redis" | "rediss" | "kafka" => Err(format!(
-                "{scheme} is not available in this version; write `sqlite:PATH` or `memory:`"
-            )),
-            _ => Err("no such store; write `sqlite:PATH` or `memory:`".to_owned()),
+            "postgres" | "postgresql" if rest.starts_with("//") => {
+                Ok(Self::Postgres(Secret::new(written)))
+            }
+            "postgres" | "postgresql" => {
+                Err("the server is missing: `postgres://user:password@host/database`".to_owned())
+            }
+            "mysql" | "redis" | "rediss" | "kafka" => {
+                Err(format!("{scheme} is not available in this version; {KINDS}"))
+            }
+            _ => Err(format!("no such store; {KINDS}")),
         }
     }
+}
+
+/// What there is to choose from.
+const KINDS: &str = "write `sqlite:PATH`, `postgres://…` or `memory:`";
+
+/// A URL whose password is masked, wherever it stands.
+pub(super) fn masked(url: &str) -> String {
+    let (url, query) = url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
+    let mask = |pair: &str| match pair.split_once('=') {
+        Some((name @ "password", _)) => format!("{name}=***"),
+        _ => pair.to_owned(),
+    };
+    let query = query.map(|query| query.split('&').map(mask).collect::<Vec<_>>().join("&"));
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    masked_user(url) + &query
+}
+
+fn masked_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let Some(at) = rest[..end].rfind('@') else { return url.to_owned() };
+    let user = rest[..at].split(':').next().unwrap_or_default();
+    let password = if rest[..at].contains(':') { ":***" } else { "" };
+    format!("{scheme}://{user}{password}{}", &rest[at..])
 }
 
 impl fmt::Display for StoreUrl {
@@ -48,6 +84,7 @@ impl fmt::Display for StoreUrl {
         match self {
             Self::Memory => f.write_str("memory:"),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => f.write_str(&masked(url.reveal())),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::accounts::Accounts;
 use super::error::Sql;
 use super::lanes::Lanes;
 use super::row::{int, number};
-use crate::lane_row::{Change, LaneRow, Shift};
+use crate::lane_row::{LaneRow, Shift};
 use roundsman_store::{Block, Counts, Key, Lane, LaneId, Timestamp};
 use rusqlite::Connection;
 use std::collections::VecDeque;
@@ -168,21 +168,7 @@ impl Books {
         id: LaneId,
         block: Option<Block>,
     ) -> Sql<()> {
-        let changed = self.lanes.change(connection, id, |row| {
-            let block = block.filter(|_| row.ready > 0);
-            if row.block == block {
-                return (Change::Nothing, None);
-            }
-            let was = std::mem::replace(&mut row.block, block);
-            row.turn = block.is_none() && row.ready > 0;
-            let records = i64::try_from(row.ready).unwrap_or(i64::MAX);
-            let held = match (was, block) {
-                (_, Some(Block::Absent)) => records,
-                (Some(Block::Absent), _) => -records,
-                _ => 0,
-            };
-            (Change::Turn, Some((row.lane.key.clone(), held)))
-        })?;
+        let changed = self.lanes.change(connection, id, |row| row.set_block(block))?;
         let Some((key, held)) = changed.flatten() else { return Ok(()) };
         if held != 0 {
             self.count(0, 0, held);

@@ -10,10 +10,11 @@ use super::row::{int, key, number, text};
 use crate::fate::Fate;
 use crate::history::Past;
 use crate::lane_row::Shift;
+use crate::letter::{self, Letter};
 use bytes::Bytes;
 use roundsman_store::{
-    DeadLetter, DeadPage, DeadReason, IdSalt, Key, Lane, LaneId, MessageId, StoreError, Sweep,
-    Swept, TakenBack, Timestamp,
+    DeadLetter, DeadPage, DeadReason, IdSalt, Lane, LaneId, MessageId, StoreError, Sweep, Swept,
+    TakenBack, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::BTreeSet;
@@ -119,51 +120,21 @@ fn remove(connection: &Connection, seq: u64) -> Sql<()> {
     connection.prepare_cached("DELETE FROM dead WHERE seq = ?1")?.execute([int(seq)]).map(drop)
 }
 
-/// A dead letter as a filter sees it.
-struct Letter {
-    seq: u64,
-    lane: Arc<Lane>,
-    accepted: Timestamp,
-    /// `None`: made here, and it died where its id says.
-    id: Option<Arc<str>>,
-    reason: Option<DeadReason>,
-    died: Timestamp,
-    bytes: usize,
-}
-
 const LOOK: &str =
     "SELECT seq, lane, key, topic, accepted, id, reason, died, length(payload) FROM dead";
 
-impl Letter {
-    fn read(row: &Row<'_>) -> Sql<Self> {
-        let id: Option<String> = row.get(5)?;
-        let lane = Lane { id: LaneId(number(row, 1)?), key: key(row, 2)?, topic: text(row, 3)? };
-        Ok(Self {
-            seq: number(row, 0)?,
-            lane: Arc::new(lane),
-            accepted: Timestamp(row.get(4)?),
-            id: id.map(Arc::from),
-            reason: DeadReason::parse(row.get_ref(6)?.as_str()?),
-            died: Timestamp(row.get(7)?),
-            bytes: row.get::<_, u32>(8)? as usize,
-        })
-    }
-
-    /// Its id as text, wherever it lay.
-    fn id(&self, salt: IdSalt) -> Arc<str> {
-        match &self.id {
-            Some(id) => id.clone(),
-            None => {
-                let made = MessageId::Made { salt, lane: self.lane.id, seq: self.seq };
-                made.to_string().into()
-            }
-        }
-    }
-
-    fn passes(&self, sweep: &Sweep) -> bool {
-        let name: (&Key, &str) = (&self.lane.key, &self.lane.topic);
-        self.reason.is_some_and(|reason| sweep.filter.matches(name, reason, self.died))
-    }
+fn read(row: &Row<'_>) -> Sql<Letter> {
+    let id: Option<String> = row.get(5)?;
+    let lane = Lane { id: LaneId(number(row, 1)?), key: key(row, 2)?, topic: text(row, 3)? };
+    Ok(Letter {
+        seq: number(row, 0)?,
+        lane: Arc::new(lane),
+        accepted: Timestamp(row.get(4)?),
+        id: id.map(Arc::from),
+        reason: DeadReason::parse(row.get_ref(6)?.as_str()?),
+        died: Timestamp(row.get(7)?),
+        bytes: row.get::<_, u32>(8)? as usize,
+    })
 }
 
 /// At most `limit` letters that pass, and where to go on.
@@ -181,37 +152,34 @@ fn pick(
             }
             let mut look = connection.prepare_cached(&format!("{LOOK} WHERE seq = ?1"))?;
             let behind = seqs.into_iter().filter(|seq| *seq > sweep.after);
-            let letters = behind.map(|seq| look.query_row([int(seq)], Letter::read));
+            let letters = behind.map(|seq| look.query_row([int(seq)], read));
             step(letters, sweep, limit)
         }
         None => {
             let look = format!("{LOOK} WHERE seq > ?1 ORDER BY seq");
             let mut look = connection.prepare_cached(&look)?;
-            let letters = look.query_map([int(sweep.after)], Letter::read)?;
+            let letters = look.query_map([int(sweep.after)], read)?;
             step(letters, sweep, limit)
         }
     }
 }
 
+/// One step through letters, and the first failure to read one.
 fn step(
-    letters: impl Iterator<Item = Sql<Letter>>,
+    mut letters: impl Iterator<Item = Sql<Letter>>,
     sweep: &Sweep,
     limit: usize,
 ) -> Sql<(Vec<Letter>, Option<u64>)> {
-    let (mut picked, mut bytes, mut last) = (Vec::new(), 0, sweep.after);
-    for (looked, letter) in letters.enumerate() {
-        let is_enough = picked.len() >= limit.max(1) || bytes >= Sweep::BYTES;
-        if is_enough || looked == Sweep::LOOKED_AT {
-            return Ok((picked, Some(last)));
+    let mut failed = None;
+    let readable = std::iter::from_fn(|| match letters.next()? {
+        Ok(letter) => Some(letter),
+        Err(error) => {
+            failed = Some(error);
+            None
         }
-        let letter = letter?;
-        last = letter.seq;
-        if letter.passes(sweep) {
-            bytes += letter.bytes;
-            picked.push(letter);
-        }
-    }
-    Ok((picked, None))
+    });
+    let picked = letter::step(readable, sweep, limit);
+    failed.map_or(Ok(picked), Err)
 }
 
 /// Where the dead letter of this id lies.

@@ -1,0 +1,81 @@
+//! What a database with a server of its own has to be able to do.
+
+use super::changes::Changes;
+use super::claim::ClaimRow;
+use super::ledger::Opened;
+use super::wants::{Loaded, Wants};
+use roundsman_store::{
+    Ask, DeadPage, Fetched, Guarantee, IdSalt, Sighting, StoreError, Sweep, Timestamp,
+};
+use std::future::Future;
+use std::sync::Arc;
+
+/// A kind of database, and where this one is.
+///
+/// Whatever fails on a connection, it is thrown away and another made.
+pub(crate) trait Backend: Send + Sync + 'static {
+    type Writer: Write;
+    type Reader: Read;
+
+    /// What it is called in messages to people: never with a password.
+    fn name(&self) -> &str;
+
+    /// The connection of the owner: makes the tables or brings them up to date, and takes the
+    /// lock. Without an `epoch` it is a new opening, that begins a new one; with one, the owner
+    /// comes back, and is refused if there has been another since.
+    fn own(
+        &self,
+        epoch: Option<u64>,
+    ) -> impl Future<Output = Result<(Self::Writer, Opened), StoreError>> + Send;
+
+    /// A connection that reads.
+    fn read(&self) -> impl Future<Output = Result<Self::Reader, StoreError>> + Send;
+}
+
+/// The one connection that writes. While it lives nobody else can be the owner, so that what it
+/// commits is fenced without a word in any transaction.
+pub(crate) trait Write: Send + 'static {
+    /// Loads what is wanted.
+    fn load(&mut self, wants: &Wants) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+
+    /// Writes changes into the transaction that is open, or begins one; commits it with `commit`.
+    fn write(
+        &mut self,
+        changes: Changes,
+        commit: bool,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The claims that are open.
+    fn claims(&mut self) -> impl Future<Output = Result<Vec<ClaimRow>, StoreError>> + Send;
+
+    /// Says that the owner is alive.
+    fn beat(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Lets the lock go.
+    fn end(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// A connection that reads what is committed.
+pub(crate) trait Read: Send + 'static {
+    fn fetch(
+        &mut self,
+        asks: Vec<Ask>,
+        salt: IdSalt,
+    ) -> impl Future<Output = Result<Vec<Fetched>, StoreError>> + Send;
+
+    fn find(
+        &mut self,
+        id: Arc<str>,
+        salt: IdSalt,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Sighting>, StoreError>> + Send;
+
+    /// A page of dead letters.
+    fn dead(
+        &mut self,
+        sweep: Sweep,
+        salt: IdSalt,
+    ) -> impl Future<Output = Result<DeadPage, StoreError>> + Send;
+
+    fn probe(&mut self) -> impl Future<Output = Result<Guarantee, StoreError>> + Send;
+}

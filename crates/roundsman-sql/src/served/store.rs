@@ -1,0 +1,209 @@
+//! The handle: the store contract as calls to one task that writes and two connections that read.
+
+use super::backend::{Backend, Read};
+use super::block::{self, Walk};
+use super::call::{Call, Perform, Write};
+use super::promote::Promotion;
+use super::settle::Batch;
+use super::writer::{Started, Writer};
+use super::{accept, claim, look, operate, promote, settle};
+use crate::hints::HintSender;
+use parking_lot::Mutex;
+use roundsman_store::{
+    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, DeadPage, Draft,
+    Fetched, Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate, Ownership,
+    Promoted, Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store, StoreError, Sweep,
+    Swept, TakenBack,
+};
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// One opening of a store in a database with a server of its own.
+pub(crate) struct Served<B: Backend> {
+    backend: Arc<B>,
+    clock: Arc<dyn Clock>,
+    /// `None` once it is closed: without anybody to call it the task ends.
+    desk: Mutex<Option<mpsc::UnboundedSender<Write>>>,
+    started: Mutex<Option<Started>>,
+    task: tokio::task::AbortHandle,
+    /// Reads by lane, and apart from it what people look up, which may be slow.
+    road: tokio::sync::Mutex<Option<B::Reader>>,
+    looks: tokio::sync::Mutex<Option<B::Reader>>,
+    hints: Mutex<Option<Hints>>,
+    counts: Arc<Mutex<Counts>>,
+    salt: IdSalt,
+    epoch: u64,
+}
+
+impl<B: Backend> fmt::Debug for Served<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("name", &self.backend.name()).finish_non_exhaustive()
+    }
+}
+
+impl<B: Backend> Served<B> {
+    /// Opens it as its owner.
+    pub(crate) async fn open(backend: B, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let backend = Arc::new(backend);
+        let (desk, inbox) = mpsc::unbounded_channel();
+        let (hint_sender, hints) = HintSender::new();
+        let counts = Arc::new(Mutex::new(Counts::default()));
+        let (opened, started) =
+            Writer::start(backend.clone(), clock.clone(), inbox, hint_sender, counts.clone())
+                .await?;
+        Ok(Self {
+            backend,
+            clock,
+            desk: Mutex::new(Some(desk)),
+            task: started.task.abort_handle(),
+            started: Mutex::new(Some(started)),
+            road: tokio::sync::Mutex::new(None),
+            looks: tokio::sync::Mutex::new(None),
+            hints: Mutex::new(Some(hints)),
+            counts,
+            salt: opened.salt,
+            epoch: opened.epoch,
+        })
+    }
+
+    fn write<A, T, E>(&self, asked: A, weight: usize, perform: Perform<A, T, E>) -> Answer<'_, T, E>
+    where
+        A: Send + 'static,
+        T: Send + 'static,
+        E: Send + From<StoreError> + 'static,
+    {
+        Box::pin(async move {
+            let (call, answer) = Call::new(asked, weight, perform);
+            let desk = self.desk.lock().clone().ok_or(StoreError::Closed)?;
+            desk.send(Box::new(call)).map_err(|_| StoreError::Closed)?;
+            drop(desk);
+            // Without an answer, the task was stopped in the middle of it.
+            answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        })
+    }
+
+    /// Has a connection read, and throws it away if that fails.
+    async fn read<T>(
+        &self,
+        place: &tokio::sync::Mutex<Option<B::Reader>>,
+        work: impl AsyncFnOnce(&mut B::Reader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.desk.lock().is_none() {
+            return Err(StoreError::Closed);
+        }
+        let mut place = place.lock().await;
+        // Taken out, so that one dropped in the middle of a call is not used again.
+        let mut reader = match place.take() {
+            Some(reader) => reader,
+            None => self.backend.read().await?,
+        };
+        let answer = work(&mut reader).await?;
+        *place = Some(reader);
+        Ok(answer)
+    }
+}
+
+impl<B: Backend> Store for Served<B> {
+    fn accept(&self, batch: Vec<Draft>, bounds: Bounds) -> Answer<'_, Vec<Receipt>, AcceptError> {
+        let weight = batch.iter().map(|draft| draft.payload.len() + 200).sum();
+        self.write((batch, bounds), weight, accept::accept)
+    }
+
+    fn walk(&self, after: Option<LaneId>, limit: usize) -> Answer<'_, Vec<Arc<Lane>>> {
+        self.write(Walk::from(after, limit), 0, block::walk)
+    }
+
+    fn fetch(&self, asks: Vec<Ask>) -> Answer<'_, Vec<Fetched>> {
+        Box::pin(self.read(&self.road, async |reader| reader.fetch(asks, self.salt).await))
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<'_, ClaimId> {
+        let weight = claim.members.len() * 20;
+        self.write(claim, weight, claim::claim)
+    }
+
+    fn settle(&self, batch: Vec<Settlement>) -> Answer<'_, Vec<Settled>> {
+        let weight = batch.len() * 100;
+        self.write(Batch::of(batch), weight, settle::settle)
+    }
+
+    fn block(&self, lanes: Vec<(LaneId, Block)>) -> Answer<'_, ()> {
+        self.write(lanes, 0, block::block)
+    }
+
+    fn release(&self, which: Release) -> Answer<'_, Vec<Arc<Lane>>> {
+        self.write(which, 0, block::release)
+    }
+
+    fn promote(&self) -> Answer<'_, Promoted> {
+        self.write(Promotion::default(), 0, promote::promote)
+    }
+
+    fn probe(&self) -> Answer<'_, Guarantee> {
+        Box::pin(self.read(&self.looks, async |reader| reader.probe().await))
+    }
+
+    fn ownership(&self) -> Ownership {
+        Ownership { epoch: self.epoch, shards: (0..SHARDS).collect() }
+    }
+
+    fn hints(&self) -> Option<Hints> {
+        self.hints.lock().take()
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            drop(self.desk.lock().take().ok_or(StoreError::Closed)?);
+            let started = self.started.lock().take().ok_or(StoreError::Closed)?;
+            let fate = started.ended.await;
+            self.road.lock().await.take();
+            self.looks.lock().await.take();
+            fate.unwrap_or(Err(StoreError::Closed))
+        })
+    }
+}
+
+impl<B: Backend> Inspect for Served<B> {
+    fn find<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Sighting>> {
+        let (id, now) = (Arc::from(id), self.clock.now());
+        Box::pin(self.read(&self.looks, async move |reader| reader.find(id, self.salt, now).await))
+    }
+
+    fn counts(&self) -> Answer<'_, Counts> {
+        Box::pin(async move { Ok(*self.counts.lock()) })
+    }
+
+    fn key_counts<'a>(&'a self, key: &'a Key) -> Answer<'a, KeyCounts> {
+        self.write(key.clone(), 0, look::key_counts)
+    }
+
+    fn salt(&self) -> IdSalt {
+        self.salt
+    }
+}
+
+impl<B: Backend> Operate for Served<B> {
+    fn take_back<'a>(&'a self, id: &'a str, place: Option<(LaneId, u64)>) -> Answer<'a, TakenBack> {
+        self.write((Arc::<str>::from(id), place), 0, operate::take_back)
+    }
+
+    fn dead(&self, sweep: Sweep) -> Answer<'_, DeadPage> {
+        Box::pin(self.read(&self.looks, async move |reader| reader.dead(sweep, self.salt).await))
+    }
+
+    fn replay(&self, sweep: Sweep) -> Answer<'_, Swept> {
+        self.write(sweep, 0, operate::replay)
+    }
+
+    fn drop_dead(&self, sweep: Sweep) -> Answer<'_, Swept> {
+        self.write(sweep, 0, operate::drop_dead)
+    }
+}
+
+impl<B: Backend> Drop for Served<B> {
+    /// Without [`close`](Store::close) it ends as a crash would end it.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

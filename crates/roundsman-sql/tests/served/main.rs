@@ -1,0 +1,12 @@
+//! Stores in databases with a server of their own, on real servers: `scripts/servers` starts them.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // In tests, also outside of `#[test]` functions.
+
+mod postgres;
+
+/// The server that a variable names.
+fn server(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} names no server; `source scripts/servers; start_servers` starts one")
+    })
+}
