@@ -283,3 +283,15 @@ async fn dead_letters_are_kept_as_long_as_the_settings_say() {
         assert_eq!(world.store.counts().await.unwrap().dead, left);
     }
 }
+
+#[tokio::test]
+async fn a_watcher_sees_what_expires_where_it_waits() {
+    let world = World::ruled(|_| {});
+    let mut watch = world.node.watch(Key::parse("t").unwrap()).await;
+    for (id, millis) in [("soon", 50), ("late", 60_000)] {
+        let expires_at = Some(soon(Duration::from_millis(millis)));
+        world.send_one(Draft { expires_at, ..named(id, "t", 0) }).await;
+    }
+    let seen = saw(&mut watch, |what| *what == Happening::Expired).await;
+    assert_eq!(words(&seen), ["soon Accepted", "late Accepted", "soon Expired"]);
+}

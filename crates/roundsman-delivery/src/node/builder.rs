@@ -138,7 +138,12 @@ impl NodeBuilder {
             tokio::spawn(clerk(store.clone(), errand_list, source.stage.clone())),
             tokio::spawn(tend::hints(hints, source.stage.clone())),
             tokio::spawn(tend::clock(source.stage.clone())),
-            tokio::spawn(tend::promote(store.clone(), source.stage.clone(), metrics.clone())),
+            tokio::spawn(tend::promote(
+                store.clone(),
+                source.stage.clone(),
+                metrics.clone(),
+                feed.clone(),
+            )),
             tokio::spawn(tend::forget_dead(store.clone(), keeps, metrics.clone(), feed.clone())),
         ];
         let stages = (source.stage, deliver.stage, settle.stage);

@@ -102,7 +102,7 @@ impl Node {
         if self.0.draining.load(Ordering::Relaxed) {
             return Err(IntakeError::Draining);
         }
-        let watched = self.0.feed.of_interest(&batch);
+        let watched = self.0.feed.of_interest(&batch, &self.0.settings.bounds);
         let receipts = self.0.store.accept(batch, self.0.settings.bounds).await?;
         self.0.feed.accepted(watched, &receipts);
         let duplicates = receipts.iter().filter(|receipt| receipt.duplicate).count() as u64;

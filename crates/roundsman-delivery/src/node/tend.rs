@@ -4,7 +4,7 @@ use crate::feed::{Feed, Happening};
 use crate::metrics::Metrics;
 use crate::source::SourceInfo;
 use roundsman::StageRef;
-use roundsman_store::{Clock, DeadFilter, Hints, Store, StoreError, Sweep};
+use roundsman_store::{Clock, DeadFilter, Hints, State, Store, StoreError, Sweep};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -46,11 +46,15 @@ pub(super) async fn promote(
     store: Arc<dyn Store>,
     source: StageRef<SourceInfo>,
     metrics: Arc<Metrics>,
+    feed: Arc<Feed>,
 ) {
     loop {
         let pause = match store.promote().await {
             Ok(promoted) => {
                 metrics.expired.fetch_add(promoted.expired, Ordering::Relaxed);
+                if promoted.expired > 0 && feed.is_watched() {
+                    tell_expired(&store, &feed).await;
+                }
                 if !promoted.lanes.is_empty()
                     && source.info(SourceInfo::Lanes(promoted.lanes)).is_err()
                 {
@@ -62,6 +66,18 @@ pub(super) async fn promote(
             Err(_) => PROMOTE.1,
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// The store says how many expired where they waited, not which: those that somebody watches are
+/// looked up.
+async fn tell_expired(store: &Arc<dyn Store>, feed: &Feed) {
+    for id in feed.overdue() {
+        match store.find(&id).await {
+            Ok(Some(seen)) if seen.state != State::Expired => {}
+            Ok(_) => feed.expired(id),
+            Err(_) => return,
+        }
     }
 }
 

@@ -1,119 +1,18 @@
-//! The feed: what happens to the messages of a key, live, for whoever watches it.
-//!
-//! While nobody watches it costs a look at one number. A watcher that does not keep up loses
-//! events, never more than that, and is told how many. What a stage knows of a message is its lane
-//! and sequence; the names that belong to them are learned as they come by, bounded, and forgotten
-//! when the last watcher leaves.
+//! The feed itself: the stages say what happened, and those who watch are told.
 
+use super::watch::{self, Watch, Watcher};
+use super::{Event, Happening};
 use crate::deliver::Turn;
 use parking_lot::Mutex;
 use roundsman_store::{
-    Clock, DeadReason, Draft, Failure, Fresh, Key, Lane, LaneId, MessageId, Outcome, Receipt,
-    Settled, Settlement, Swept, Timestamp, Which,
+    Bounds, Clock, Draft, Fresh, Key, Lane, LaneId, MessageId, Outcome, Receipt, Settled,
+    Settlement, Swept, Timestamp, Which,
 };
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
-use tokio::sync::mpsc;
-
-/// Something that happened to a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// When it was seen here.
-    pub at: Timestamp,
-    /// The message's id; `None` where it was dispatched before anybody watched.
-    pub id: Option<Arc<str>>,
-    /// Whom the message is charged to.
-    pub key: Key,
-    /// Its topic.
-    pub topic: Arc<str>,
-    /// What happened.
-    pub what: Happening,
-}
-
-/// What happens to messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happening {
-    /// It was accepted.
-    Accepted,
-    /// It was handed to its target.
-    Dispatched {
-        /// The number of this sending, counted from 1.
-        attempt: u32,
-    },
-    /// It was written, and waits for its acknowledgement.
-    Sent,
-    /// It was delivered.
-    Delivered,
-    /// It was handed back unharmed: nobody was there, or its endpoint does not answer.
-    Released,
-    /// An attempt failed, and there is another.
-    Failed {
-        /// Why.
-        failure: Failure,
-        /// When it is tried again.
-        again_at: Timestamp,
-    },
-    /// It was given up on.
-    Dead {
-        /// Why.
-        reason: DeadReason,
-        /// What went wrong last, where something did.
-        failure: Option<Failure>,
-    },
-    /// It grew too old.
-    Expired,
-    /// Nobody was there, and the rule says not to hold.
-    Dropped,
-    /// It was taken back.
-    TakenBack,
-    /// It was dead, and is sent again.
-    Replayed,
-    /// It was dead, and is gone for good.
-    DeadDropped,
-}
-
-/// What a watcher sees.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// Something happened.
-    Event(Event),
-    /// So many events did not fit, here.
-    Missed(u64),
-}
-
-/// What happens to the messages of one key, and of those below it; see [`Node::watch`](crate::Node::watch).
-pub struct Watch {
-    seen: mpsc::Receiver<Seen>,
-    feed: Weak<Feed>,
-    number: u64,
-}
-
-impl Watch {
-    /// The next thing that happens; `None` once the node has ended.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost by dropping it.
-    pub async fn next(&mut self) -> Option<Seen> {
-        self.seen.recv().await
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if let Some(feed) = self.feed.upgrade() {
-            feed.leave(self.number);
-        }
-    }
-}
-
-impl fmt::Debug for Watch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("number", &self.number).finish_non_exhaustive()
-    }
-}
 
 /// Where the stages say what happens.
 pub(crate) struct Feed {
@@ -133,17 +32,19 @@ struct State {
     out: FxHashMap<(LaneId, u64), MessageId>,
     /// Messages that were said to be accepted, lately.
     accepted: VecDeque<MessageId>,
+    /// Messages that expire, until something else becomes of them: those that expire where they
+    /// wait are only counted by the store.
+    expiring: FxHashMap<Arc<str>, Named>,
 }
 
-struct Watcher {
-    number: u64,
+/// What a watched message is to be called.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
     key: Key,
-    seen: mpsc::Sender<Seen>,
-    missed: u64,
+    topic: Arc<str>,
+    expires_at: Option<Timestamp>,
 }
 
-/// Events that wait for one watcher.
-const WAITING: usize = 1024;
 /// Acceptances that are said twice within so many others are said once.
 const LATELY: usize = 256;
 /// Lanes, and messages in flight, that are remembered.
@@ -160,15 +61,14 @@ impl Feed {
     }
 
     pub(crate) fn watch(self: &Arc<Self>, key: Key) -> Watch {
-        let (sender, seen) = mpsc::channel(WAITING);
         let mut state = self.state.lock();
         state.numbered += 1;
-        let number = state.numbered;
+        let (watcher, watch) = watch::watch(self, state.numbered, key);
         if !state.has_ended {
-            state.watchers.push(Watcher { number, key, seen: sender, missed: 0 });
+            state.watchers.push(watcher);
         }
         self.watching.store(state.watchers.len(), Ordering::Relaxed);
-        Watch { seen, feed: Arc::downgrade(self), number }
+        watch
     }
 
     /// Nothing more will happen: every watch ends.
@@ -178,12 +78,13 @@ impl Feed {
         self.watching.store(0, Ordering::Relaxed);
     }
 
-    fn leave(&self, number: u64) {
+    pub(super) fn leave(&self, number: u64) {
         let mut state = self.state.lock();
         state.watchers.retain(|watcher| watcher.number != number);
         self.watching.store(state.watchers.len(), Ordering::Relaxed);
         if state.watchers.is_empty() {
-            (state.lanes, state.out, state.accepted) = Default::default();
+            (state.lanes, state.out) = Default::default();
+            (state.accepted, state.expiring) = Default::default();
         }
     }
 
@@ -195,23 +96,29 @@ impl Feed {
         }
     }
 
-    /// Of a batch that is about to be accepted, what of it is watched.
-    pub(crate) fn of_interest(&self, batch: &[Draft]) -> Vec<(usize, Key, Arc<str>)> {
+    /// Of a batch that is about to be accepted, what of it is watched, each with its place there.
+    pub(crate) fn of_interest(&self, batch: &[Draft], bounds: &Bounds) -> Vec<(usize, Named)> {
         if !self.is_watched() {
             return Vec::new();
         }
         let state = self.state.lock();
         let watched = batch.iter().enumerate().filter(|(_, draft)| state.is_watched(&draft.key));
-        watched.map(|(at, draft)| (at, draft.key.clone(), draft.topic.clone())).collect()
+        let named = |draft: &Draft| {
+            let from = draft.deliver_at.unwrap_or_else(|| self.clock.now());
+            let expires_at = bounds.expires_after.map(|span| from.after(span));
+            let expires_at = draft.expires_at.or(expires_at);
+            Named { key: draft.key.clone(), topic: draft.topic.clone(), expires_at }
+        };
+        watched.map(|(at, draft)| (at, named(draft))).collect()
     }
 
     /// It was accepted; duplicates happened before.
-    pub(crate) fn accepted(&self, watched: Vec<(usize, Key, Arc<str>)>, receipts: &[Receipt]) {
-        for (at, key, topic) in watched {
+    pub(crate) fn accepted(&self, watched: Vec<(usize, Named)>, receipts: &[Receipt]) {
+        for (at, named) in watched {
             let Some(receipt) = receipts.get(at).filter(|receipt| !receipt.duplicate) else {
                 continue;
             };
-            self.accepted_once(&mut self.state.lock(), &receipt.id, key, topic);
+            self.accepted_once(&mut self.state.lock(), &receipt.id, named);
         }
     }
 
@@ -226,14 +133,19 @@ impl Feed {
             if state.is_watched(&record.lane.key) {
                 state.meet(&record.lane);
                 let (key, topic) = (record.lane.key.clone(), record.lane.topic.clone());
-                self.accepted_once(&mut state, &record.id, key, topic);
+                let named = Named { key, topic, expires_at: record.expires_at };
+                self.accepted_once(&mut state, &record.id, named);
             }
         }
     }
 
-    fn accepted_once(&self, state: &mut State, id: &MessageId, key: Key, topic: Arc<str>) {
+    fn accepted_once(&self, state: &mut State, id: &MessageId, named: Named) {
         if state.accepted.contains(id) {
             return;
+        }
+        let Named { key, topic, expires_at } = named.clone();
+        if expires_at.is_some() && state.expiring.len() < REMEMBERED {
+            state.expiring.insert(id.to_string().into(), named);
         }
         state.accepted.push_back(id.clone());
         if state.accepted.len() > LATELY {
@@ -282,7 +194,27 @@ impl Feed {
                 Which::Id { id, .. } => Some(id.clone()),
                 Which::At { .. } => known.map(|id| id.to_string().into()),
             };
-            state.tell(&self.event_in(id, &lane, happening(&settlement.outcome)));
+            let what = Happening::from(&settlement.outcome);
+            if let (Some(id), true) = (&id, what.is_an_end()) {
+                state.expiring.remove(id);
+            }
+            state.tell(&self.event_in(id, &lane, what));
+        }
+    }
+
+    /// The messages that should have expired by now, had nothing else become of them.
+    pub(crate) fn overdue(&self) -> Vec<Arc<str>> {
+        let (state, now) = (self.state.lock(), self.clock.now());
+        let is_over = |named: &Named| named.expires_at.is_some_and(|at| at <= now);
+        let over = state.expiring.iter().filter(|(_, named)| is_over(named));
+        over.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The store says that one of them has.
+    pub(crate) fn expired(&self, id: Arc<str>) {
+        let mut state = self.state.lock();
+        if let Some(Named { key, topic, .. }) = state.expiring.remove(&id) {
+            state.tell(&self.event(Some(id), key, topic, Happening::Expired));
         }
     }
 
@@ -300,7 +232,9 @@ impl Feed {
     pub(crate) fn taken_back(&self, id: &Arc<str>, key: Key, topic: Arc<str>) {
         if self.is_watched() {
             let event = self.event(Some(id.clone()), key, topic, Happening::TakenBack);
-            self.state.lock().tell(&event);
+            let mut state = self.state.lock();
+            state.expiring.remove(id);
+            state.tell(&event);
         }
     }
 
@@ -336,63 +270,5 @@ impl State {
                 watcher.tell(event);
             }
         }
-    }
-}
-
-impl Watcher {
-    /// What was missed is said where it is missing.
-    fn tell(&mut self, event: &Event) {
-        if self.missed > 0 && self.seen.try_send(Seen::Missed(self.missed)).is_ok() {
-            self.missed = 0;
-        }
-        if self.missed > 0 || self.seen.try_send(Seen::Event(event.clone())).is_err() {
-            self.missed += 1;
-        }
-    }
-}
-
-fn happening(outcome: &Outcome) -> Happening {
-    match outcome {
-        Outcome::Delivered => Happening::Delivered,
-        Outcome::Sent => Happening::Sent,
-        Outcome::Released => Happening::Released,
-        Outcome::Retry { at, failure, .. } => {
-            Happening::Failed { failure: failure.clone(), again_at: *at }
-        }
-        Outcome::Dead { reason, failure } => {
-            Happening::Dead { reason: *reason, failure: failure.clone() }
-        }
-        Outcome::Expired => Happening::Expired,
-        Outcome::Dropped => Happening::Dropped,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use roundsman_store::SystemClock;
-
-    #[test]
-    fn a_slow_watcher_is_told_how_much_it_missed_and_where() {
-        let feed = Arc::new(Feed::new(Arc::new(SystemClock)));
-        let key = |written: &str| Key::parse(written).unwrap();
-        let mut watch = feed.watch(key("team"));
-        let say = |of: &str| feed.taken_back(&"id".into(), key(of), "t".into());
-        for _ in 0..WAITING + 7 {
-            say("team/user");
-            say("teams");
-        }
-        for _ in 0..2 {
-            assert!(matches!(watch.seen.try_recv(), Ok(Seen::Event(_))));
-        }
-        say("team");
-        for _ in 2..WAITING {
-            assert!(matches!(watch.seen.try_recv(), Ok(Seen::Event(_))));
-        }
-        assert_eq!(watch.seen.try_recv(), Ok(Seen::Missed(7)));
-        assert!(matches!(watch.seen.try_recv(), Ok(Seen::Event(_))));
-        assert!(watch.seen.try_recv().is_err());
-        drop(watch);
-        assert!(!feed.is_watched());
     }
 }
