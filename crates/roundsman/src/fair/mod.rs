@@ -1,27 +1,69 @@
-//! Whose turn it is: pure state without a clock, a lock or a task.
+//! Whose turn it is: equitable dispatching as pure state, without a clock, a lock or a task.
 //!
-//! What the ring promises:
-//!
-//! * **A turn each.** Between two turns of a key every other key that was ready at the first of
-//!   them has had one, unless it was parked or removed meanwhile. However much work a key has,
-//!   it gets no second turn before that.
-//! * **A new key waits for at most one round.** It joins at the end; [`RoundRobin::push_front`]
-//!   is for a key whose turn was given back unused.
-//! * **Constant cost.** Every operation takes the same time whether there are ten keys or ten
-//!   million: nothing walks the ring, and nothing scans parked keys.
-//! * **Nothing for the idle.** A key that is not ready and not parked takes no memory: the ring
-//!   knows it when it is pushed and forgets it when it is taken.
-//!
-//! What it does not do: it counts turns, not work. Who takes a turn decides how much goes in it.
+//! Keys are paths, such as team, then user. Every level has an account among its siblings, and a
+//! message is charged at every level of its path: a team shares its part among its users, and
+//! gains nothing by having more of them. What ends where others go on is charged to a nameless
+//! child of weight 1.
 //!
 //! ```text
-//!     push ──► [ d  c  b  a ] ──► pop         ready: each key once
-//!                    ▲ │
-//!            unpark  │ │ park
-//!                    │ ▼
-//!                 { e, f }                    parked: known, never visited
+//!   ready ──► New ─ a turn's credit spent ─► Old ◄──────┐      each ring, at every level, has two
+//!               │                             │ lap: credit     lists (fq_codel, RFC 8290)
+//!               └───────── start ◄────────────┘
+//!                            │ charged an estimate
+//!                            ▼
+//!                         settle: what it really cost
+//!
+//!   Parked { cap, rate, reserve, barred }     in no list; what frees it brings it back
 //! ```
+//!
+//! The algorithm is deficit round robin (Shreedhar and Varghese, 1995), paid afterwards as in
+//! surplus round robin (Adiseshu, Parulkar and Varghese, 1996), with the two lists of fq_codel:
+//!
+//! * A key has **credit** for one turn, as large as a usual message times its weight. It is served
+//!   until that is spent, and pays what its messages *really* cost once that is known. What it
+//!   overspends is **debt**, which later laps repay; it keeps the debt when it runs out of work, as
+//!   long as anybody waits. A lap in which everybody is in debt is not walked again and again: the
+//!   laps it would take are given at once.
+//! * A key that has just become ready is **new** and goes before old ones, once; then it is old.
+//!   So who uses less than its share hardly waits, however many others have however much to do.
+//! * Old keys are not starved by a stream of new ones: they have one turn in 65, and one in each
+//!   second at the least ([`Policy::guard`], [`Policy::patience`]).
+//! * A key that has nothing to do costs **nothing**: its account goes when its debt is repaid.
+//! * A key that may have no turn now is **parked**, in no list; nothing scans it.
+//!
+//! What is promised, for `n` slots, the largest cost `L` and a turn's credit `Q`: two keys that
+//! have work all the time differ in what they were served, each divided by its weight, by at most
+//! `Q + 2(n + 1)L`, however long they run; a key within its share waits for a slot and for other
+//! keys within theirs, not for the backlog of anybody; whoever has work and is not parked has a
+//! turn at last.
+//!
+//! | file | has |
+//! | --- | --- |
+//! | `terms` | weights, caps, rates: what is said of keys |
+//! | `node`, `book` | accounts, found by name, forgotten when done |
+//! | `turns` | the two lists |
+//! | `scheduler` | the interface |
+//! | `choose` | whose turn it is |
+//! | `service` | being charged, parked and freed |
+//! | `standing` | why one waits |
 
+mod book;
+mod choose;
+mod node;
 mod ring;
+mod scheduler;
+mod service;
+mod standing;
+mod terms;
+mod turns;
 
-pub use self::ring::RoundRobin;
+pub use self::{
+    node::Parked,
+    ring::RoundRobin,
+    scheduler::{Account, Scheduler},
+    standing::Standing,
+    terms::{Policy, Rate, Terms, Weight},
+};
+
+#[cfg(test)]
+mod tests;

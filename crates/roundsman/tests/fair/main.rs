@@ -1,0 +1,7 @@
+//! Equitable dispatching: what is promised of whose turn it is, on virtual time.
+
+mod day_one;
+mod oracle;
+mod shares;
+mod waits;
+mod world;

@@ -1,0 +1,96 @@
+//! Beside start-time fair queueing (Goyal, Vin and Cheng, 1996): served the same work, every key
+//! has had as much, but for a constant.
+
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+use roundsman::fair::{Policy, Terms, Weight};
+
+use crate::world::{Charge, Discipline, Fair, Job};
+
+/// SFQ over keys with weights: the smallest start tag first; virtual time is the tag in service.
+struct StartTime {
+    keys: Vec<(u64, VecDeque<Job>, u64)>,
+    time: u64,
+}
+
+const SCALE: u64 = 1 << 20;
+
+impl StartTime {
+    fn new(weights: &[u32]) -> Self {
+        let keys = weights.iter().map(|weight| (u64::from(*weight), VecDeque::new(), 0)).collect();
+        Self { keys, time: 0 }
+    }
+}
+
+impl Discipline for StartTime {
+    fn put(&mut self, job: Job, _: u64) {
+        let (_, queue, tag) = &mut self.keys[job.key as usize];
+        if queue.is_empty() {
+            *tag = self.time.max(*tag);
+        }
+        queue.push_back(job);
+    }
+
+    fn take(&mut self, _: u64) -> Option<Job> {
+        let backlogged = self.keys.iter_mut().filter(|(_, queue, _)| !queue.is_empty());
+        let (weight, queue, tag) = backlogged.min_by_key(|(_, _, tag)| *tag)?;
+        let job = queue.pop_front()?;
+        self.time = *tag;
+        *tag += job.service * SCALE / *weight;
+        Some(job)
+    }
+
+    fn done(&mut self, _: Job, _: u64) {}
+}
+
+/// One server: what each key was served, divided by its weight, after each message.
+fn serve(who: &mut dyn Discipline, jobs: &[Job], weights: &[u32], until: u64) -> Vec<u64> {
+    let mut now = 0;
+    let mut served = vec![0; weights.len()];
+    jobs.iter().for_each(|job| who.put(*job, 0));
+    while now < until
+        && let Some(job) = who.take(now)
+    {
+        now += job.service;
+        who.done(job, now);
+        served[job.key as usize] += job.service;
+    }
+    served.iter().zip(weights).map(|(time, weight)| time / u64::from(*weight)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Keys that have work all the time: each has what the oracle gives it, and any two have the
+    /// same, each within a quantum and twice the largest cost.
+    #[test]
+    fn service_is_within_the_bound_of_the_oracle(
+        keys in prop::collection::vec((1..6u32, prop::collection::vec(1..3000u64, 1..8)), 2..7),
+        until in 50_000..600_000u64,
+    ) {
+        let weights: Vec<u32> = keys.iter().map(|(weight, _)| *weight).collect();
+        let mut jobs = Vec::new();
+        for (key, (_, costs)) in keys.iter().enumerate() {
+            let mut left = until;
+            for service in costs.iter().cycle() {
+                jobs.push(Job { key: key as u64, at: 0, service: *service, charged: 0 });
+                left = match left.checked_sub(*service) { Some(left) => left, None => break };
+            }
+        }
+        let policy = weights.iter().zip(0..).fold(Policy::new(Terms::FREE), |policy, (w, key)| {
+            policy.name([key], Terms { weight: Weight::new(*w).unwrap(), ..Terms::FREE })
+        });
+        let mut fair = Fair::new(policy, 1, Charge::Time);
+        let served = serve(&mut fair, &jobs, &weights, until);
+        let oracle = serve(&mut StartTime::new(&weights), &jobs, &weights, until);
+        let largest = keys.iter().flat_map(|(_, costs)| costs).max().copied().unwrap();
+        // A key is new with the credit it began with, and old with that of its first lap.
+        let bound = 2 * fair.turns.quantum().max(1000) + 2 * largest;
+        for (one, other) in served.iter().zip(&oracle) {
+            prop_assert!(one.abs_diff(*other) <= bound + 2 * largest, "{served:?} {oracle:?}");
+        }
+        let (most, least) = (served.iter().max().unwrap(), served.iter().min().unwrap());
+        prop_assert!(most - least <= bound, "{served:?}, bound {bound}");
+    }
+}
