@@ -148,6 +148,7 @@ pub const WALLS: &[Walls] = &[
         only: Some(&[
             "futures-core",
             "futures-util",
+            "hashbrown",
             "rustc-hash",
             "thiserror",
             "tokio",
