@@ -38,13 +38,6 @@ impl Parts {
         text(self.next()?)
     }
 
-    /// A text that may be missing.
-    pub(crate) fn maybe(&mut self) -> Result<Option<String>, StoreError> {
-        match self.next()? {
-            Value::Nil => Ok(None),
-            value => text(value).map(Some),
-        }
-    }
 
     pub(crate) fn number(&mut self) -> Result<u64, StoreError> {
         number(&self.next()?)
