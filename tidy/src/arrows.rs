@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! level 3              roundsman-server
-//!                     ┌───────┴───────┐
-//! level 2    roundsman-delivery   roundsman-sql
-//!               │         │          │
-//! level 1   roundsman  roundsman-store
+//!                     ┌───────┴───────┬───────────────┐
+//! level 2    roundsman-delivery   roundsman-sql  roundsman-redis
+//!               │         │          │               │
+//! level 1   roundsman  roundsman-store ◄─────────────┘
 //! ```
 //!
 //! The table at the end is the picture as data. A crate that is not in it is a fault: whoever adds
@@ -164,6 +164,12 @@ pub const WALLS: &[Walls] = &[
         not: &["std::net", "tokio::net", "axum", "clap", "hyper", "hyper_util", "reqwest", "toml"],
     },
     Walls {
+        name: "roundsman-redis",
+        may: &["roundsman-store"],
+        only: None,
+        not: &["std::net", "axum", "clap", "hyper", "hyper_util", "reqwest", "rusqlite", "toml"],
+    },
+    Walls {
         name: "roundsman-delivery",
         may: &["roundsman", "roundsman-store"],
         only: None,
@@ -171,7 +177,13 @@ pub const WALLS: &[Walls] = &[
     },
     Walls {
         name: "roundsman-server",
-        may: &["roundsman", "roundsman-store", "roundsman-sql", "roundsman-delivery"],
+        may: &[
+            "roundsman",
+            "roundsman-store",
+            "roundsman-sql",
+            "roundsman-redis",
+            "roundsman-delivery",
+        ],
         only: None,
         not: &["rusqlite"],
     },

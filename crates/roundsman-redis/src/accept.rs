@@ -81,7 +81,8 @@ impl Batch {
         let now = parts.moment()?.ok_or_else(|| strange("no moment"))?;
         let first = parts.number()?;
         let mut duplicates = parts.list()?;
-        let mut next = || if duplicates.len() > 0 { duplicates.number().map(Some) } else { Ok(None) };
+        let mut next =
+            || if duplicates.len() > 0 { duplicates.number().map(Some) } else { Ok(None) };
         let mut duplicate = next()?;
         let mut lanes = self.places(parts.list()?)?;
         let (mut seq, mut fresh) = (first, Vec::with_capacity(self.drafts.len()));

@@ -2,8 +2,8 @@
 
 use crate::error;
 use crate::scripts::Verb;
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Script};
 use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Script};
 use roundsman_store::{Clock, StoreError};
 use std::fmt;
 use std::sync::Arc;
@@ -128,7 +128,8 @@ mod tests {
         assert!(door.name().contains("localhost:6380/3") && !door.name().contains("secret"));
         let plain = Door::parse("redis://localhost", None).unwrap();
         assert_eq!(plain.key("state"), "{roundsman}:state");
-        for wrong in ["redis://localhost?prefix=", "redis://localhost?prefix=a{b", "redis://h?x=1"] {
+        for wrong in ["redis://localhost?prefix=", "redis://localhost?prefix=a{b", "redis://h?x=1"]
+        {
             assert!(matches!(Door::parse(wrong, None), Err(StoreError::Unusable(_))), "{wrong}");
         }
     }

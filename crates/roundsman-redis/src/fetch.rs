@@ -6,9 +6,7 @@ use crate::message::{Kept, Past};
 use crate::reply::{Parts, hex, lane};
 use crate::scripts::Verb;
 use redis::{Cmd, Value};
-use roundsman_store::{
-    Ask, Fetched, IdSalt, Lane, LaneId, MessageId, Record, StoreError,
-};
+use roundsman_store::{Ask, Fetched, IdSalt, Lane, LaneId, MessageId, Record, StoreError};
 use std::sync::Arc;
 
 pub(crate) fn walk(door: &Door, after: Option<LaneId>, limit: usize) -> Cmd {

@@ -6,7 +6,8 @@ use crate::message::{Body, Kept, Letter, Past};
 use crate::reply::{Parts, lane, lane_id, moment, number};
 use redis::Value;
 use roundsman_store::{
-    Counts, DeadReason, History, IdSalt, Key, KeyCounts, LaneId, Sighting, State, StoreError, Timestamp,
+    Counts, DeadReason, History, IdSalt, Key, KeyCounts, LaneId, Sighting, State, StoreError,
+    Timestamp,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub(crate) fn counts(answer: Value) -> Result<Counts, StoreError> {
 }
 
 /// The counts of one key: its backlog, and what is held of it.
-pub(crate) fn key_counts(answers: Vec<Value>) -> Result<KeyCounts, StoreError> {
+pub(crate) fn key_counts(answers: &[Value]) -> Result<KeyCounts, StoreError> {
     let mut counts = answers.iter().map(|answer| match answer {
         Value::Nil => Ok(0),
         answer => number(answer),
@@ -36,11 +37,7 @@ pub(crate) fn key_counts(answers: Vec<Value>) -> Result<KeyCounts, StoreError> {
 }
 
 /// What was found of the message with this id.
-pub(crate) fn found(
-    id: &str,
-    salt: IdSalt,
-    answer: Value,
-) -> Result<Option<Sighting>, StoreError> {
+pub(crate) fn found(id: &str, salt: IdSalt, answer: Value) -> Result<Option<Sighting>, StoreError> {
     let mut parts = Parts::of(answer)?;
     if parts.len() == 0 {
         return Ok(None);
@@ -107,11 +104,7 @@ pub(crate) fn lane_of(letter: &Letter) -> Result<(LaneId, Key), StoreError> {
     Ok((lane_id(&letter.lane)?, Key::parse(&letter.key).map_err(|_| strange("no key"))?))
 }
 
-pub(crate) fn dead(
-    letter: &Letter,
-    body: &Body,
-    salt: IdSalt,
-) -> Result<Sighting, StoreError> {
+pub(crate) fn dead(letter: &Letter, body: &Body, salt: IdSalt) -> Result<Sighting, StoreError> {
     Ok(Sighting {
         id: id_of(letter, salt)?,
         state: State::Dead,

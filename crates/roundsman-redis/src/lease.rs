@@ -60,12 +60,7 @@ pub(crate) async fn begin(link: &Link, door: &Door, token: &str) -> Result<Openi
     }
 }
 
-async fn try_begin(
-    link: &Link,
-    door: &Door,
-    token: &str,
-    salt: u64,
-) -> Result<Begun, StoreError> {
+async fn try_begin(link: &Link, door: &Door, token: &str, salt: u64) -> Result<Begun, StoreError> {
     let mut call = door.call(Verb::Begin, None);
     call.arg(token).arg(millis(LEASE)).arg(VERSION).arg(salt);
     let mut parts = Parts::of(link.ask(call).await?)?;

@@ -67,7 +67,9 @@ impl Link {
             missing.add_command(call.clone());
         }
         let mut more = self.send(&mut line, number, &missing).await?.into_iter();
-        let fill = |answer| if is_unknown_script(&answer) { more.next().unwrap_or(answer) } else { answer };
+        let fill = |answer| {
+            if is_unknown_script(&answer) { more.next().unwrap_or(answer) } else { answer }
+        };
         Ok(answers.into_iter().map(fill).collect())
     }
 

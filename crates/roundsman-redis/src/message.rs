@@ -220,7 +220,10 @@ mod tests {
         let kept = Kept::read(value.clone()).unwrap();
         assert_eq!((kept.lane, kept.due, kept.expires), (lane, None, Some(Timestamp(99))));
         assert_eq!(kept.id(1, IdSalt(1)).unwrap(), MessageId::Given("ab".into()));
-        assert_eq!((kept.body.event().unwrap(), &kept.body.payload()[..]), ("ring\n", &b"{}\n"[..]));
+        assert_eq!(
+            (kept.body.event().unwrap(), &kept.body.payload()[..]),
+            ("ring\n", &b"{}\n"[..])
+        );
         for end in 0..value.len() - 3 {
             assert!(Kept::read(value[..end].to_vec()).is_err(), "{end}");
         }

@@ -2,9 +2,9 @@
 
 use crate::door::Door;
 use crate::error::strange;
+use crate::ids::{spots, write_id};
 use crate::inspect::{dead, id_of, lane_of, read_letter};
 use crate::link::Link;
-use crate::ids::{spots, write_id};
 use crate::message::{Body, Letter};
 use crate::reply::{Parts, hex, lane_id, name, number};
 use crate::scripts::Verb;
@@ -126,12 +126,7 @@ async fn named(
     Ok(seqs)
 }
 
-async fn read(
-    link: &Link,
-    door: &Door,
-    key: &str,
-    seqs: &[u64],
-) -> Result<Vec<Value>, StoreError> {
+async fn read(link: &Link, door: &Door, key: &str, seqs: &[u64]) -> Result<Vec<Value>, StoreError> {
     if seqs.is_empty() {
         return Ok(Vec::new());
     }
@@ -199,7 +194,7 @@ pub(crate) fn drop_dead(call: &mut Cmd, picked: &Picked) {
     }
 }
 
-pub(crate) fn dropped(picked: Picked, salt: IdSalt, answer: Value) -> Result<Swept, StoreError> {
+pub(crate) fn dropped(picked: &Picked, salt: IdSalt, answer: &Value) -> Result<Swept, StoreError> {
     let Value::Array(gone) = answer else { return Err(strange("no list")) };
     let gone = gone.iter().map(number).collect::<Result<BTreeSet<u64>, _>>()?;
     let mut swept = Swept { next: picked.next, ..Swept::default() };

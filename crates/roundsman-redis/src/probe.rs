@@ -164,7 +164,9 @@ fn setting(answer: Value) -> Option<String> {
     let values: Vec<String> = match answer {
         Value::ServerError(_) => return None,
         Value::Map(pairs) => redis::from_redis_value(Value::Map(pairs))
-            .map(|pairs: Vec<(String, String)>| pairs.into_iter().flat_map(|(a, b)| [a, b]).collect())
+            .map(|pairs: Vec<(String, String)>| {
+                pairs.into_iter().flat_map(|(a, b)| [a, b]).collect()
+            })
             .ok()?,
         answer => redis::from_redis_value(answer).ok()?,
     };
@@ -177,8 +179,11 @@ mod tests {
 
     fn facts(info: &[(&str, &str)], appendfsync: Option<&str>) -> Facts {
         let base = [
-            ("redis_version", "7.0.15"), ("role", "master"), ("aof_enabled", "1"),
-            ("maxmemory", "0"), ("maxmemory_policy", "noeviction"),
+            ("redis_version", "7.0.15"),
+            ("role", "master"),
+            ("aof_enabled", "1"),
+            ("maxmemory", "0"),
+            ("maxmemory_policy", "noeviction"),
         ];
         let both = base.iter().chain(info);
         let info = both.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

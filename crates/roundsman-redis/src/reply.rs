@@ -38,7 +38,6 @@ impl Parts {
         text(self.next()?)
     }
 
-
     pub(crate) fn number(&mut self) -> Result<u64, StoreError> {
         number(&self.next()?)
     }

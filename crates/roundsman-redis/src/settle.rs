@@ -2,16 +2,14 @@
 
 use crate::door::Door;
 use crate::error::strange;
-use crate::link::Link;
 use crate::ids::{spots, write_id};
+use crate::link::Link;
 use crate::message::write_failure;
 use crate::reply::{Parts, hex, lane_id};
 use crate::scripts::Verb;
 use crate::writer::Ledger;
 use redis::{Cmd, Value};
-use roundsman_store::{
-    IdSalt, Outcome, Place, Settled, Settlement, StoreError, Which,
-};
+use roundsman_store::{IdSalt, Outcome, Place, Settled, Settlement, StoreError, Which};
 use rustc_hash::FxHashMap;
 
 /// Where messages lie that are named by their ids, as far as it matters: whose attempt is under way.

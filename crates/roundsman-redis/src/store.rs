@@ -14,8 +14,8 @@ use redis::{Cmd, Pipeline, Value};
 use roundsman_store::{
     AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, DeadPage, Draft,
     Fetched, Guarantee, HintSender, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate,
-    Ownership, Promoted, Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store, StoreError,
-    Sweep, Swept, TakenBack,
+    Ownership, Promoted, Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store,
+    StoreError, Sweep, Swept, TakenBack,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -95,7 +95,12 @@ impl RedisStore {
         let under_way = Arc::new(AtomicUsize::new(0));
         let writer = Writer {
             link: Link::to(door.clone()),
-            ledger: Ledger { door: door.clone(), epoch, claims: Claims::default(), hints: hint_sender },
+            ledger: Ledger {
+                door: door.clone(),
+                epoch,
+                claims: Claims::default(),
+                hints: hint_sender,
+            },
             inbox,
             waits: facts.can_wait(),
             under_way: under_way.clone(),
@@ -193,7 +198,9 @@ impl Store for RedisStore {
     }
 
     fn walk(&self, after: Option<LaneId>, limit: usize) -> Answer<'_, Vec<Arc<Lane>>> {
-        Box::pin(async move { fetch::walked(self.read(fetch::walk(&self.door, after, limit)).await?) })
+        Box::pin(
+            async move { fetch::walked(self.read(fetch::walk(&self.door, after, limit)).await?) },
+        )
     }
 
     fn fetch(&self, asks: Vec<Ask>) -> Answer<'_, Vec<Fetched>> {
@@ -228,7 +235,8 @@ impl Store for RedisStore {
             let batch = Arc::new(batch);
             let same = batch.clone();
             let prepare = move |ledger: &mut Ledger| settle::call(ledger, salt, &same, &places);
-            self.write(0, prepare, move |ledger, answer| settle::finish(ledger, &batch, answer?)).await
+            self.write(0, prepare, move |ledger, answer| settle::finish(ledger, &batch, answer?))
+                .await
         })
     }
 
@@ -298,7 +306,9 @@ impl Inspect for RedisStore {
     }
 
     fn counts(&self) -> Answer<'_, Counts> {
-        Box::pin(async move { inspect::counts(self.read(self.door.call(Verb::Counts, None)).await?) })
+        Box::pin(
+            async move { inspect::counts(self.read(self.door.call(Verb::Counts, None)).await?) },
+        )
     }
 
     fn key_counts<'a>(&'a self, key: &'a Key) -> Answer<'a, KeyCounts> {
@@ -308,7 +318,7 @@ impl Inspect for RedisStore {
             for of in ["accounts", "held"] {
                 calls.cmd("HGET").arg(self.door.key(of)).arg(key.as_str());
             }
-            inspect::key_counts(self.link.ask_all(&calls).await?)
+            inspect::key_counts(&self.link.ask_all(&calls).await?)
         })
     }
 
@@ -357,7 +367,7 @@ impl Operate for RedisStore {
             let mut call = self.door.call(Verb::Drop, Some(self.opening.epoch));
             operate::drop_dead(&mut call, &picked);
             let finish = move |_: &mut Ledger, answer: Result<Value, StoreError>| {
-                operate::dropped(picked, salt, answer?)
+                operate::dropped(&picked, salt, &answer?)
             };
             self.write(0, move |_| call, finish).await
         })

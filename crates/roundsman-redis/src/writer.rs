@@ -23,8 +23,11 @@ pub(crate) struct Write {
     /// Says what is asked, in the order of the calls.
     pub(crate) prepare: Box<dyn FnOnce(&mut Ledger) -> Cmd + Send>,
     /// Hears what was answered, in the same order, and tells the caller.
-    pub(crate) finish: Box<dyn FnOnce(&mut Ledger, Result<Value, StoreError>) + Send>,
+    pub(crate) finish: Box<Finish>,
 }
+
+/// How an answer is taken.
+pub(crate) type Finish = dyn FnOnce(&mut Ledger, Result<Value, StoreError>) + Send;
 
 /// What the calls that write share.
 #[derive(Debug)]
@@ -141,7 +144,8 @@ impl Writer {
         if closed.is_empty() {
             return;
         }
-        let fields: Vec<String> = closed.into_iter().map(|id| self.ledger.claim_field(id)).collect();
+        let fields: Vec<String> =
+            closed.into_iter().map(|id| self.ledger.claim_field(id)).collect();
         calls.cmd("HDEL").arg(self.ledger.door.key("claims")).arg(fields);
     }
 

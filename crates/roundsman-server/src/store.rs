@@ -1,6 +1,7 @@
 //! Stores by their URLs: the one file that names the store crates.
 
 use crate::config::StoreUrl;
+use roundsman_redis::RedisStore;
 use roundsman_sql::{PostgresStore, SqliteStore};
 use roundsman_store::{Guarantee, MemoryStore, Store, StoreError, SystemClock};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub(crate) async fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
             Ok(Arc::new(opened.map_err(|error| StoreError::Unusable(error.to_string()))??))
         }
         StoreUrl::Postgres(url) => Ok(Arc::new(PostgresStore::open(url.reveal(), clock).await?)),
+        // It goes by the clock of its server.
+        StoreUrl::Redis(url) => Ok(Arc::new(RedisStore::open(url.reveal()).await?)),
     }
 }
 
@@ -33,6 +36,7 @@ pub(crate) async fn probe(url: &StoreUrl) -> Result<Guarantee, StoreError> {
         StoreUrl::Memory => open(url).await?.probe().await,
         StoreUrl::Sqlite(path) => Ok(SqliteStore::inspect_file(path)?.0),
         StoreUrl::Postgres(url) => Ok(PostgresStore::inspect_url(url.reveal()).await?.0),
+        StoreUrl::Redis(url) => RedisStore::inspect_server(url.reveal()).await,
     }
 }
 

@@ -5,5 +5,5 @@
 
 #![allow(clippy::unwrap_used)] // In tests, also outside of `#[test]` functions.
 
-mod suite;
 mod scratch;
+mod suite;
