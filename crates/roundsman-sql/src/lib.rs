@@ -12,7 +12,6 @@
 mod cache;
 mod claims;
 mod fate;
-mod hints;
 mod history;
 mod lane_row;
 mod letter;

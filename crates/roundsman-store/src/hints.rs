@@ -1,4 +1,4 @@
-//! Sending hints without ever waiting: what does not fit becomes one [`Hint::Walk`]. For those who implement a store.
+//! Sending hints without ever waiting: what does not fit becomes one [`Hint::Walk`].
 //!
 //! The last place in the channel is kept for that walk. While it lies there unread, whatever else
 //! is committed may go unannounced, since the walk will be read after it and will find it.
@@ -10,7 +10,7 @@ use crate::{Fresh, Hint, Hints};
 use std::collections::VecDeque;
 use tokio::sync::mpsc;
 
-/// The end of the stream of [`Hints`] that a store writes to.
+/// The end of the stream of [`Hints`] that a store writes to, for those who implement one.
 #[derive(Debug)]
 pub struct HintSender {
     sender: mpsc::Sender<Hint>,

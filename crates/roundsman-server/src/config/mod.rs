@@ -27,7 +27,7 @@ pub use fault::Fault;
 pub use origin::Origin;
 pub use resolve::Overrides;
 pub use resolved::{Auth, Config, Limits, Secret, Tls, TokenKey, WEBHOOK};
-pub use store_url::{ServerUrl, StoreUrl};
+pub use store_url::StoreUrl;
 pub use units::{parse_span, write_span};
 
 /// Every key with its default and what it is for.

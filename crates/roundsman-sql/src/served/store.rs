@@ -7,8 +7,8 @@ use super::promote::Promotion;
 use super::settle::Batch;
 use super::writer::{Started, Writer};
 use super::{accept, claim, look, operate, promote, settle};
-use crate::hints::HintSender;
 use parking_lot::Mutex;
+use roundsman_store::HintSender;
 use roundsman_store::{
     AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, DeadPage, Draft,
     Fetched, Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate, Ownership,

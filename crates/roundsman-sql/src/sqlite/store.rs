@@ -8,8 +8,8 @@ use super::open::{self, Head};
 use super::reader::{self, Read, Reader};
 use super::writer::{Write, Writer};
 use super::{accept, block, claim, fetch, inspect, operate, probe, promote, recover, settle};
-use crate::hints::HintSender;
 use parking_lot::Mutex;
+use roundsman_store::HintSender;
 use roundsman_store::{
     AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, DeadPage, Draft,
     Fetched, Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate, Ownership,

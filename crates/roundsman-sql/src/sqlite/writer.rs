@@ -6,7 +6,7 @@ use super::error::store_error;
 use super::ledger::{Ledger, Place};
 use super::lock::Lock;
 use super::open;
-use crate::hints::HintSender;
+use roundsman_store::HintSender;
 use roundsman_store::StoreError;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
