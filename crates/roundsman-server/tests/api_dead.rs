@@ -8,10 +8,14 @@ use axum::body::Body;
 use axum::http::Request;
 use house::{Answered, House, Mood};
 use http_body_util::BodyExt;
-use roundsman_delivery::{Retry, Rule, Rules, To};
+use parking_lot::Mutex;
+use roundsman_delivery::{Batch, Node, Retry, Rule, Rules, TakeBack, Target, To};
 use roundsman_server::config::{Config, StoreUrl};
-use roundsman_store::StoreError;
+use roundsman_sql::SqliteStore;
+use roundsman_store::{Draft, Store, StoreError, SystemClock};
 use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt;
 
@@ -278,4 +282,61 @@ async fn a_watcher_has_to_name_a_key() {
         let problem = house.get(&format!("/v1/events{query}")).await.problem(422);
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{query}");
     }
+}
+
+/// Messages are sent and taken back at once on a store that answers from threads of its own, while
+/// the node delivers as fast as it can: taken back, or delivered, and never both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_disk_too_taken_back_or_delivered_and_never_both() {
+    const SENDERS: usize = 16;
+    const EACH: usize = 60;
+    struct Notes(Arc<Mutex<HashSet<String>>>);
+    impl Target for Notes {
+        fn deliver(&self, batch: Batch) {
+            let ids = batch.messages.iter().map(|message| message.record.id.to_string());
+            self.0.lock().extend(ids);
+            batch.acknowledger.delivered();
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("roundsman.db");
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, Arc::new(SystemClock)).unwrap());
+    let seen = Arc::new(Mutex::new(HashSet::new()));
+    let target = Arc::new(Notes(seen.clone()));
+    let node = Node::builder(store).target(To::Channel, target).start().unwrap();
+    for topic in 0..4 {
+        node.joined(&format!("t{topic}").into(), false);
+    }
+    let racing = (0..SENDERS).map(|sender| {
+        let node = node.clone();
+        tokio::spawn(async move {
+            let (mut back, mut kept) = (Vec::new(), Vec::new());
+            for count in 0..EACH {
+                let draft = Draft::new(&format!("t{}", sender % 4), "{}").unwrap();
+                let id = node.accept(vec![draft]).await.unwrap().remove(0).id.to_string();
+                if count % 3 == 0 {
+                    tokio::task::yield_now().await;
+                }
+                match node.take_back(&id).await.unwrap() {
+                    TakeBack::Done => back.push(id),
+                    _ => kept.push(id),
+                }
+            }
+            (back, kept)
+        })
+    });
+    let (mut back, mut kept) = (HashSet::new(), HashSet::new());
+    for ended in futures_util::future::join_all(racing).await {
+        let (some, others) = ended.unwrap();
+        back.extend(some);
+        kept.extend(others);
+    }
+    while node.snapshot().await.unwrap().backlog > 0 {
+        tokio::task::yield_now().await;
+    }
+    let seen = seen.lock().clone();
+    assert_eq!(seen.intersection(&back).count(), 0, "delivered although taken back");
+    assert_eq!(seen, kept, "of {} that were taken back", back.len());
+    assert!(!back.is_empty() && !kept.is_empty(), "no race: {} of {}", back.len(), kept.len());
+    node.stop().await;
 }
