@@ -4,7 +4,8 @@
 //! removing. So the source lets go of a message first: one that is out stays out, and one that is
 //! not waits behind its fence, its lane with it, until the store has answered. After that three
 //! copies of it may still be about: in the lane's queue, in a reading that is under way, and in
-//! a hint that has not arrived. The queue is struck, the reading done again, the hint refused.
+//! a hint that has not arrived. The queue is struck, the reading done again, the hint only taken
+//! for a reason to read.
 
 use super::lanes::Lanes;
 use roundsman_store::LaneId;
@@ -15,7 +16,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Default)]
 pub(crate) struct Fences {
     up: FxHashSet<u64>,
-    /// Gone, while a hint may still announce them.
+    /// Gone, or perhaps, while a hint may still announce them.
     gone: BTreeSet<u64>,
     /// The newest that a hint has announced. They come in the order of sequences.
     heard: u64,
@@ -30,7 +31,7 @@ impl Fences {
         !self.up.is_empty() && self.up.contains(&seq)
     }
 
-    /// A hint has announced a message; whether it may be believed.
+    /// A hint has announced a message; whether that may go out without being read again.
     pub(super) fn hear(&mut self, seq: u64) -> bool {
         self.heard = self.heard.max(seq);
         let is_gone = self.gone.remove(&seq);
@@ -68,7 +69,9 @@ impl Lanes {
             self.queued_bytes -= bytes;
         }
         if lane.fetching || !is_gone {
-            lane.go_back(seq);
+            // What was read before it and waits for its turn is forgotten on the way back.
+            let oldest = lane.queue.front().map_or(seq, |first| first.seq.min(seq));
+            lane.go_back(oldest);
         }
         self.poke(id);
     }

@@ -112,9 +112,7 @@ impl Lanes {
     pub(crate) fn fresh(&mut self, batch: Vec<Fresh>) {
         for Fresh { previous, record } in batch {
             let id = record.lane.id;
-            if !self.fences.hear(record.seq) {
-                continue;
-            }
+            let is_believed = self.fences.hear(record.seq);
             if !self.lanes.contains_key(&id) && !self.admit(&record.lane) {
                 continue;
             }
@@ -127,7 +125,7 @@ impl Lanes {
             }
             let follows = previous.is_some_and(|previous| previous <= lane.cursor);
             let steady = !lane.more && !lane.fetching && lane.back_to.is_none() && !lane.blocked;
-            if follows && steady && !full && lane.queue.len() < Limits::QUEUE {
+            if is_believed && follows && steady && !full && lane.queue.len() < Limits::QUEUE {
                 lane.cursor = record.seq;
                 self.queued += 1;
                 self.queued_bytes += record.payload.len();

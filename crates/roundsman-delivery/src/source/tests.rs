@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use roundsman_store::{
     Fetched, Fresh, Key, Lane, LaneId, MessageId, Outcome, Record, Timestamp, Which,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,11 @@ struct World {
     unacknowledged: BTreeSet<(LaneId, u64, u32)>,
     /// What each lane's client saw, in order.
     seen: BTreeMap<LaneId, Vec<u64>>,
+    /// Hints on their way.
+    hints: VecDeque<Fresh>,
+    /// Being taken back, and gone.
+    fenced: Vec<(LaneId, u64)>,
+    taken: BTreeSet<u64>,
     asks: bool,
 }
 
@@ -71,6 +76,9 @@ impl World {
             flying: Vec::new(),
             unacknowledged: BTreeSet::new(),
             seen: BTreeMap::new(),
+            hints: VecDeque::new(),
+            fenced: Vec::new(),
+            taken: BTreeSet::new(),
             asks,
         }
     }
@@ -82,7 +90,37 @@ impl World {
         let previous = Some(kept.last().copied().unwrap_or(0));
         kept.insert(self.seq);
         if !self.blocked.contains(&id) {
-            self.lanes.fresh(vec![Fresh { previous, record: record(number, self.seq) }]);
+            self.hints.push_back(Fresh { previous, record: record(number, self.seq) });
+        }
+    }
+
+    /// The hints so far arrive, later than a walk or a reading may have told the same.
+    fn hear(&mut self) {
+        self.lanes.fresh(self.hints.drain(..).collect());
+        self.serve();
+    }
+
+    /// A message is to be taken back, as long as it is not out.
+    fn fence(&mut self, number: u64, pick: usize) {
+        let id = lane(number).id;
+        let kept = self.kept.entry(id).or_default();
+        let Some(pick) = pick.checked_rem(kept.len()) else { return };
+        let Some(seq) = kept.iter().nth(pick).copied() else { return };
+        if self.lanes.fence(id, seq) {
+            assert!(!self.flying.iter().any(|out| (out.0, out.1) == (id, seq)), "it is out");
+            self.fenced.push((id, seq));
+        }
+    }
+
+    /// The store has answered for those that are to be taken back.
+    fn unfence(&mut self, are_gone: bool) {
+        for (id, seq) in std::mem::take(&mut self.fenced) {
+            if are_gone {
+                self.kept.entry(id).or_default().remove(&seq);
+                self.taken.insert(seq);
+            }
+            self.lanes.unfence(id, seq, are_gone);
+            self.serve();
         }
     }
 
@@ -119,6 +157,8 @@ impl World {
                 !self.flying.iter().any(|out| (out.0, out.1) == (id, seq)),
                 "handed out twice at once"
             );
+            let is_fenced = self.fenced.contains(&(id, seq)) || self.taken.contains(&seq);
+            assert!(!is_fenced, "handed out although taken back");
             self.unacknowledged.retain(|out| (out.0, out.1) != (id, seq));
             self.flying.push((id, seq, message.attempt));
         }
@@ -215,6 +255,8 @@ impl World {
 
     /// Everybody joins, everything is written and acknowledged.
     fn finish(&mut self) {
+        self.unfence(true);
+        self.hear();
         (0..LANES).for_each(|number| self.join(number));
         for _ in 0..10_000 {
             self.pick(6 - self.flying.len());
@@ -237,6 +279,9 @@ enum Step {
     Write(u64),
     Acknowledge(u64),
     Pass(u64),
+    Hear,
+    Fence(u64, usize),
+    Unfence(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -248,6 +293,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..LANES).prop_map(Step::Write),
         2 => (0..LANES).prop_map(Step::Acknowledge),
         1 => (1..40u64).prop_map(Step::Pass),
+        3 => Just(Step::Hear),
+        1 => (0..LANES, 0..8usize).prop_map(|(lane, pick)| Step::Fence(lane, pick)),
+        1 => any::<bool>().prop_map(Step::Unfence),
     ]
 }
 
@@ -262,6 +310,9 @@ fn run(asks: bool, steps: &[Step]) -> World {
             Step::Write(number) => world.write(number),
             Step::Acknowledge(number) => world.acknowledge(number),
             Step::Pass(seconds) => world.pass(Duration::from_secs(seconds)),
+            Step::Hear => world.hear(),
+            Step::Fence(number, pick) => world.fence(number, pick),
+            Step::Unfence(are_gone) => world.unfence(are_gone),
         }
     }
     world
@@ -281,7 +332,7 @@ proptest! {
             prop_assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "{seen:?}");
         }
         let all: usize = world.seen.values().map(Vec::len).sum();
-        prop_assert_eq!(all as u64, world.seq);
+        prop_assert_eq!((all + world.taken.len()) as u64, world.seq);
     }
 
     /// With `client`, every message arrives at least once, and what is seen for the first time is
