@@ -119,7 +119,7 @@ pub(super) struct Listen {
     #[arg(required_unless_present = "key")]
     pub(super) topic: Option<String>,
     /// Show instead what happens to the messages of this key and those below it, live
-    #[arg(long, conflicts_with_all = ["topic", "token"])]
+    #[arg(long, conflicts_with = "topic")]
     pub(super) key: Option<String>,
     /// With --key: print each event as JSON
     #[arg(long, requires = "key")]
