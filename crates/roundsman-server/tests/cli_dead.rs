@@ -156,8 +156,8 @@ fn a_key_is_watched_live() {
 /// are: every letter is in one place after each, and all are there in the end, or gone.
 #[test]
 fn killed_in_the_middle_nothing_is_lost() {
-    const COUNT: u64 = 4000;
-    const KILLS: usize = 4;
+    const COUNT: u64 = 3000;
+    const KILLS: usize = 3;
     let (folder, mut serving) = hopeless("");
     let lines: Vec<String> = (0..COUNT)
         .map(|n| format!("{{\"topic\":\"hook:{}\",\"payload\":{{}},\"id\":\"id-{n}\"}}", n % 50))
