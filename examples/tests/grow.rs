@@ -14,14 +14,20 @@ fn each_step_delivers_in_order() {
         assert_eq!(run(env!("CARGO_BIN_EXE_grow-2-durable"), folder.path()), expected);
     }
     assert!(folder.path().join("grow.db").exists());
+    let named = "user:42: {\"n\":1,\"name\":\"No. 1\"}\nuser:42: {\"n\":2,\"name\":\"No. 2\"}\n\
+                 user:42: {\"n\":3,\"name\":\"No. 3\"}\n";
+    assert_eq!(run(env!("CARGO_BIN_EXE_grow-3-augmented"), folder.path()), named);
 }
 
 #[test]
 fn each_step_changes_five_lines_at_most() {
     let memory = include_str!("../grow/memory.rs");
     let durable = include_str!("../grow/durable.rs");
-    let changed = changed_lines(memory, durable);
-    assert!((1..=5).contains(&changed), "{changed} lines changed");
+    let augmented = include_str!("../grow/augmented.rs");
+    for (before, after) in [(memory, durable), (durable, augmented)] {
+        let changed = changed_lines(before, after);
+        assert!((1..=5).contains(&changed), "{changed} lines changed");
+    }
     assert_eq!(changed_lines(memory, memory), 0);
     assert_eq!(changed_lines("a\nb\nc", "a\nx\ny\nc"), 2);
 }

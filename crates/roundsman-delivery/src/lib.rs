@@ -1,16 +1,18 @@
 //! The engine: the road of a message, on any store and to any target.
 //!
 //! ```text
-//!  accept ─► intake ─► store ──hint──► source ═events═► deliver ═outcomes═► settle ─► store
-//!                                       ▲  ▲               │  ▲               │
-//!                                       │  └── sent ───────┤  └─ acknowledger │
-//!         joined, left, parked, opened ─┘                  ▼                  │
-//!                                                       target        settled ┘ (back to source)
+//!  accept ─► intake ─► store ──hint──► source ═events═► augment ═► deliver ═outcomes═► settle ─► store
+//!                                       ▲  ▲               │         │  ▲               │
+//!                                       │  │            lookup       │  └─ acknowledger │
+//!                                       │  └── sent ─────────────────┤                  │
+//!         joined, left, parked, opened ─┘                            ▼                  │
+//!                                                                 target        settled ┘ (back to source)
 //! ```
 //!
-//! Time, targets and the store come in as arguments; there is no socket, no file and no clock here.
+//! Time, targets, lookups and the store come in as arguments; there is no socket, no file and no clock here.
 //! [`Node`] is the way in.
 
+mod augment;
 mod deliver;
 mod error;
 mod feed;
@@ -24,9 +26,10 @@ mod settle;
 mod source;
 mod target;
 
+pub use augment::{Augment, Finding, Found, Lookup, OnFailure, OnMissing, Pointer, Shape, Value};
 pub use error::IntakeError;
 pub use feed::{Event, Happening, Seen, Watch};
-pub use metrics::{Histogram, Metrics, Snapshot, StageSnapshot};
+pub use metrics::{AugmentMetrics, Histogram, Metrics, Snapshot, StageSnapshot};
 pub use node::{Dispatch, DrainReport, Node, NodeBuilder, Settings, TakeBack};
 pub use retry::{Retry, Verdict};
 pub use roundsman_store::Pattern;

@@ -1,5 +1,6 @@
 //! What the node counts: counters, gauges and histograms as plain atomics, read as one snapshot.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -37,6 +38,27 @@ pub struct Metrics {
     pub wait_seconds: Histogram,
     /// From accepted to delivered.
     pub delivery_seconds: Histogram,
+    /// Each augmentation, in order.
+    pub augments: Vec<Arc<AugmentMetrics>>,
+}
+
+/// What one augmentation counts.
+#[derive(Debug, Default)]
+pub struct AugmentMetrics {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How long queries took, those that failed included.
+    pub seconds: Histogram,
+    /// Queries that failed.
+    pub failed: AtomicU64,
+    /// Messages for which an answer was kept.
+    pub hits: AtomicU64,
+    /// Messages for which none was.
+    pub misses: AtomicU64,
+    /// Queries under way.
+    pub in_flight: AtomicU64,
+    /// Messages that wait.
+    pub waiting: AtomicU64,
 }
 
 /// A histogram with fixed bounds, from 100 microseconds to 10 minutes.
@@ -117,7 +139,7 @@ pub struct Snapshot {
 /// What one stage holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StageSnapshot {
-    /// Its name: `source`, `deliver` or `settle`.
+    /// Its name: `source`, `augment` (all of them together), `deliver` or `settle`.
     pub stage: &'static str,
     /// Events it was asked for and has not given yet.
     pub demand: u64,

@@ -47,16 +47,6 @@ impl Closing {
         let settlement = Settlement { which, claim: None, outcome: Outcome::Delivered };
         Self { settlement, ticket: Some(ticket) }
     }
-
-    fn ending(&self, now: Timestamp) -> Ending {
-        match &self.settlement.outcome {
-            Outcome::Sent => Ending::Unacknowledged,
-            Outcome::Released => Ending::Back,
-            Outcome::Retry { at, place: Place::Keep, .. } if *at > now => Ending::Blocked,
-            Outcome::Retry { place: Place::Keep, .. } => Ending::Back,
-            _ => Ending::Gone,
-        }
-    }
 }
 
 /// What the stage is told: that the few outcomes it has have waited long enough.
@@ -134,8 +124,6 @@ impl SettleStage {
         if events.is_empty() {
             return Ok(());
         }
-        let now = self.clock.now();
-        let endings: Vec<Ending> = events.iter().map(|closing| closing.ending(now)).collect();
         let (batch, tickets): (Vec<Settlement>, Vec<Option<Ticket>>) =
             events.into_iter().map(|closing| (closing.settlement, closing.ticket)).unzip();
         let answers = self.write(&batch).await?;
@@ -147,11 +135,15 @@ impl SettleStage {
                 let _ = ticket.answers.send((ticket.number, *answer));
             }
         }
+        // Only now: a moment that came while the outcome was being written may have come for the
+        // store too, and then nothing blocks the lane.
+        let now = self.clock.now();
         let told = batch
             .iter()
             .zip(&answers)
-            .zip(endings)
-            .filter_map(|((settlement, answer), ending)| told(settlement, *answer, ending))
+            .filter_map(|(settlement, answer)| {
+                told(settlement, *answer, ending(&settlement.outcome, now))
+            })
             .collect();
         let _ = self.source.info(SourceInfo::Settled(told));
         Ok(())
@@ -206,6 +198,17 @@ impl SettleStage {
 
 fn add(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// What an outcome leaves behind at `now`.
+fn ending(outcome: &Outcome, now: Timestamp) -> Ending {
+    match outcome {
+        Outcome::Sent => Ending::Unacknowledged,
+        Outcome::Released => Ending::Back,
+        Outcome::Retry { at, place: Place::Keep, .. } if *at > now => Ending::Blocked,
+        Outcome::Retry { place: Place::Keep, .. } => Ending::Back,
+        _ => Ending::Gone,
+    }
 }
 
 /// What the source is told of one answer.

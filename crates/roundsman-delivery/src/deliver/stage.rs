@@ -1,6 +1,7 @@
 //! The deliver stage: hands messages to targets, takes their answers, asks for as many as fit.
 
 use super::slots::{Freed, Slots};
+use crate::augment::AugmentInfo;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::retry::{Retry, Verdict};
@@ -8,6 +9,7 @@ use crate::rule::{Offline, Order, Rule, Rules};
 use crate::settle::{Closing, Ticket};
 use crate::source::SourceInfo;
 use crate::target::{Acknowledger, Batch, Fate, Message, Slot, Targets, Trouble};
+use bytes::Bytes;
 use roundsman::{Emitter, Mode, Reason, Side, StageRef, Subscribe, SubscriptionId, Transform};
 use roundsman_store::{
     ClaimId, Clock, Endpoint, Failure, History, LaneId, Outcome, Place, Settled, Timestamp,
@@ -22,6 +24,8 @@ pub(crate) struct Turn {
     pub(crate) message: Message,
     pub(crate) rule: usize,
     pub(crate) claim: ClaimId,
+    /// Lookups have had their say: what the payload is now stays, whatever attempts it takes.
+    pub(crate) augmented: bool,
 }
 
 /// What the stage is told.
@@ -29,6 +33,8 @@ pub(crate) struct Turn {
 pub(crate) enum DeliverInfo {
     /// What became of a batch.
     Fate(Flight, Fate),
+    /// Messages ended before they came here.
+    Ended(Vec<(Turn, Fate)>),
     /// Slots were given back.
     Freed,
     /// An endpoint answers again.
@@ -54,11 +60,32 @@ pub(crate) struct Flight {
     members: Vec<Member>,
 }
 
+impl Flight {
+    /// Messages of one lane, under one rule and claim.
+    fn of(turns: &[Turn], begun: Timestamp) -> Option<Self> {
+        let Turn { message, rule, claim, .. } = turns.first()?;
+        let lane = &message.record.lane;
+        let members = turns.iter().map(Member::of).collect();
+        let topic = lane.topic.clone();
+        Some(Self { lane: lane.id, topic, rule: *rule, claim: *claim, begun, members })
+    }
+}
+
 #[derive(Debug)]
 struct Member {
     seq: u64,
     attempt: u32,
     history: Option<Box<History>>,
+    /// What lookups made of the payload.
+    payload: Option<Bytes>,
+}
+
+impl Member {
+    fn of(turn: &Turn) -> Self {
+        let Message { record, attempt, .. } = &turn.message;
+        let payload = turn.augmented.then(|| record.payload.clone());
+        Self { seq: record.seq, attempt: *attempt, history: record.history.clone(), payload }
+    }
 }
 
 /// The stage.
@@ -75,6 +102,10 @@ pub(crate) struct DeliverStage {
     /// The endpoints that targets have parked.
     parked: FxHashSet<Endpoint>,
     upstream: Option<SubscriptionId>,
+    /// Where there are augmentations, the first of them asks the source.
+    asks: Option<StageRef<AugmentInfo>>,
+    /// Messages that were asked for of the stage before this one and ended there.
+    missed: usize,
     me: Option<StageRef<DeliverInfo>>,
 }
 
@@ -84,6 +115,7 @@ impl DeliverStage {
         (rules, retry): (Rules, Retry),
         clock: Arc<dyn Clock>,
         (metrics, feed, source): (Arc<Metrics>, Arc<Feed>, StageRef<SourceInfo>),
+        asks: Option<StageRef<AugmentInfo>>,
         most: usize,
     ) -> Self {
         Self {
@@ -98,6 +130,8 @@ impl DeliverStage {
             source,
             parked: FxHashSet::default(),
             upstream: None,
+            asks,
+            missed: 0,
             me: None,
         }
     }
@@ -106,54 +140,53 @@ impl DeliverStage {
         self.slots.free(self.freed.take());
         if let Some(upstream) = self.upstream {
             let demand = self.slots.ask();
-            if demand > 0 {
-                out.ask(upstream, demand);
+            if demand == 0 {
+                return;
+            }
+            // What ended on its way is still owed by the stage before this one.
+            let owed = self.missed.min(demand);
+            self.missed -= owed;
+            if demand > owed {
+                out.ask(upstream, demand - owed);
+            }
+            if let Some(first) = &self.asks {
+                let _ = first.info(AugmentInfo::Ask(demand));
             }
         }
     }
 
     /// Groups messages into batches of one lane, in the order of their first turns. Without an
     /// order to keep, each message is a batch of its own and meets its own fate.
-    fn group(&self, turns: Vec<Turn>) -> Vec<(usize, ClaimId, Vec<Message>)> {
-        let mut batches: Vec<(usize, ClaimId, Vec<Message>)> = Vec::new();
+    fn group(&self, turns: Vec<Turn>) -> Vec<Vec<Turn>> {
+        let mut batches: Vec<Vec<Turn>> = Vec::new();
         let mut open: FxHashMap<(LaneId, ClaimId), usize> = FxHashMap::default();
-        for Turn { message, rule, claim } in turns {
-            let ordered = self.rules.get(rule).is_some_and(|rule| rule.order == Order::Topic);
-            let lane = (message.record.lane.id, claim);
+        for turn in turns {
+            let ordered = self.rules.get(turn.rule).is_some_and(|rule| rule.order == Order::Topic);
+            let lane = (turn.message.record.lane.id, turn.claim);
             match open.get(&lane) {
                 // What comes again goes to other clients than what is new.
                 Some(at)
                     if ordered
                         && batches[*at]
-                            .2
                             .last()
-                            .is_some_and(|last| last.again == message.again) =>
+                            .is_some_and(|last| last.message.again == turn.message.again) =>
                 {
-                    batches[*at].2.push(message);
+                    batches[*at].push(turn);
                 }
                 _ => {
                     open.insert(lane, batches.len());
-                    batches.push((rule, claim, vec![message]));
+                    batches.push(vec![turn]);
                 }
             }
         }
         batches
     }
 
-    fn hand_over(&self, rule: usize, claim: ClaimId, messages: Vec<Message>, now: Timestamp) {
+    fn hand_over(&self, turns: Vec<Turn>, now: Timestamp) {
         let Some(me) = self.me.clone() else { return };
-        let Some(first) = messages.first() else { return };
-        let lane = first.record.lane.clone();
-        let members = messages
-            .iter()
-            .map(|message| Member {
-                seq: message.record.seq,
-                attempt: message.attempt,
-                history: message.record.history.clone(),
-            })
-            .collect();
-        let topic = lane.topic.clone();
-        let flight = Flight { lane: lane.id, topic, rule, claim, begun: now, members };
+        let Some(flight) = Flight::of(&turns, now) else { return };
+        let (rule, topic) = (flight.rule, flight.topic.clone());
+        let messages: Vec<Message> = turns.into_iter().map(|turn| turn.message).collect();
         let (count, freed, teller) = (messages.len(), self.freed.clone(), me.clone());
         let slot = Slot::new(move || {
             if freed.give(count) {
@@ -163,7 +196,6 @@ impl DeliverStage {
         let acknowledger = Acknowledger::new(move |fate| {
             let _ = me.info(DeliverInfo::Fate(flight, fate));
         });
-        let topic = lane.topic.clone();
         let batch = Batch { topic, rule, messages, acknowledger, slot };
         match self.rules.get(rule).and_then(|rule| self.targets.find(rule.to)) {
             Some(target) => target.deliver(batch),
@@ -187,6 +219,23 @@ impl DeliverStage {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Messages ended before they came here: their slots are free again.
+    fn ended(&mut self, ends: Vec<(Turn, Fate)>, out: &mut Emitter<'_, Closing>) {
+        self.slots.take(ends.len());
+        self.slots.free(ends.len());
+        self.missed += ends.len();
+        let now = self.clock.now();
+        for (mut turn, fate) in ends {
+            // Another lookup may have added to it; all of them are asked again.
+            turn.augmented = false;
+            let Some(flight) = Flight::of(&[turn], now) else { continue };
+            if matches!(fate, Fate::Parked { .. }) {
+                self.book(&flight, &fate);
+            }
+            self.outcomes(&flight, &fate, out);
         }
     }
 
@@ -238,7 +287,7 @@ impl DeliverStage {
             Verdict::Again(at) => {
                 let ordered = rule.is_some_and(|rule| rule.order == Order::Topic);
                 let place = if ordered { Place::Keep } else { Place::Leave };
-                Outcome::Retry { at, place, failure, payload: None }
+                Outcome::Retry { at, place, failure, payload: member.payload.clone() }
             }
             Verdict::Dead(reason) => Outcome::Dead { reason, failure: Some(failure) },
         }
@@ -305,8 +354,8 @@ impl Transform for DeliverStage {
         let now = self.clock.now();
         self.observe_waits(&turns, now);
         self.feed.dispatched(&turns);
-        for (rule, claim, messages) in self.group(turns) {
-            self.hand_over(rule, claim, messages, now);
+        for turns in self.group(turns) {
+            self.hand_over(turns, now);
         }
         self.ask(out);
         Ok(())
@@ -323,6 +372,7 @@ impl Transform for DeliverStage {
                 self.outcomes(&flight, &fate, out);
             }
             DeliverInfo::Open(endpoint) => self.open(endpoint),
+            DeliverInfo::Ended(ends) => self.ended(ends, out),
             DeliverInfo::Freed => {}
             DeliverInfo::Close(closings) => {
                 for closing in closings {

@@ -2,9 +2,10 @@
 
 use super::handle::{Node, Shared};
 use super::tend;
+use crate::augment::{Augment, AugmentInfo, AugmentStage};
 use crate::deliver::DeliverStage;
 use crate::feed::Feed;
-use crate::metrics::Metrics;
+use crate::metrics::{AugmentMetrics, Metrics};
 use crate::settle::SettleStage;
 use crate::source::{Held, Limits, SourceInfo, SourceStage, clerk};
 use crate::target::{Target, Targets};
@@ -66,12 +67,13 @@ pub struct NodeBuilder {
     clock: Arc<dyn Clock>,
     settings: Settings,
     targets: Targets,
+    augments: Vec<Augment>,
 }
 
 impl NodeBuilder {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
         let (settings, targets) = (Settings::default(), Targets::default());
-        Self { store, clock: Arc::new(SystemClock), settings, targets }
+        Self { store, clock: Arc::new(SystemClock), settings, targets, augments: Vec::new() }
     }
 
     /// With these settings in place of the defaults.
@@ -84,6 +86,13 @@ impl NodeBuilder {
     #[must_use]
     pub fn target(mut self, to: To, target: Arc<dyn Target>) -> Self {
         self.targets.add(to, target);
+        self
+    }
+
+    /// With this augmentation behind those there are: messages pass them in this order.
+    #[must_use]
+    pub fn augment(mut self, augment: Augment) -> Self {
+        self.augments.push(augment);
         self
     }
 
@@ -104,8 +113,11 @@ impl NodeBuilder {
         let hints = self.store.hints().ok_or_else(|| {
             StoreError::Unusable("another node runs on this opening of the store".to_owned())
         })?;
-        let Self { store, clock, settings, targets } = self;
-        let metrics = Arc::new(Metrics::default());
+        let Self { store, clock, settings, targets, augments } = self;
+        let counts = augments.iter().map(|augment| {
+            Arc::new(AugmentMetrics { name: augment.name.clone(), ..AugmentMetrics::default() })
+        });
+        let metrics = Arc::new(Metrics { augments: counts.collect(), ..Metrics::default() });
         let feed = Arc::new(Feed::new(clock.clone()));
         let (errands, errand_list) = mpsc::unbounded_channel();
         let (held, resting) = watch::channel(Held::default());
@@ -114,6 +126,7 @@ impl NodeBuilder {
             retry: settings.retry,
             rules: settings.rules.clone(),
             targets: targets.clone(),
+            augments: augments.clone().into(),
         };
         let shows = (metrics.clone(), feed.clone());
         let source = SourceStage::new(store.clone(), clock.clone(), limits, shows, errands, held);
@@ -121,7 +134,17 @@ impl NodeBuilder {
         let policy = (settings.rules.clone(), settings.retry);
         let most = settings.dispatch.max_in_flight.max(1);
         let told = (metrics.clone(), feed.clone(), source.stage.clone());
-        let deliver = DeliverStage::new(targets, policy, clock.clone(), told, most);
+        let road: Vec<_> = augments
+            .into_iter()
+            .zip(&metrics.augments)
+            .enumerate()
+            .map(|(number, (augment, metrics))| {
+                let by = (settings.rules.clone(), clock.clone());
+                transform(AugmentStage::new(augment, by, metrics.clone(), number == 0)).spawn()
+            })
+            .collect();
+        let first = road.first().map(|augment| augment.stage.clone());
+        let deliver = DeliverStage::new(targets, policy, clock.clone(), told, first, most);
         let deliver = transform(deliver).spawn();
         let (tells, counts) = (source.stage.clone(), metrics.clone());
         let settle = SettleStage::new(store.clone(), clock.clone(), tells, counts, feed.clone());
@@ -132,7 +155,14 @@ impl NodeBuilder {
         let terms = Subscribe::default().max_demand(at_once * 2).min_demand(at_once);
         settle.inlet.subscribe(&deliver.outlet, terms).map_err(unusable)?;
         let terms = Subscribe::default().max_demand(most);
-        deliver.inlet.subscribe(&source.outlet, terms).map_err(unusable)?;
+        let (mut outlet, mut augments) = (&source.outlet, Vec::new());
+        for augment in &road {
+            let _ = augment.stage.info(AugmentInfo::Downstream(deliver.stage.clone()));
+            augment.inlet.subscribe(outlet, terms).map_err(unusable)?;
+            outlet = &augment.outlet;
+            augments.push(augment.stage.clone());
+        }
+        deliver.inlet.subscribe(outlet, terms).map_err(unusable)?;
         let keeps = (settings.dead_kept, clock.clone());
         let tasks = vec![
             tokio::spawn(clerk(store.clone(), errand_list, source.stage.clone())),
@@ -146,7 +176,7 @@ impl NodeBuilder {
             )),
             tokio::spawn(tend::forget_dead(store.clone(), keeps, metrics.clone(), feed.clone())),
         ];
-        let stages = (source.stage, deliver.stage, settle.stage);
+        let stages = (source.stage, augments, deliver.stage, settle.stage);
         let shows = (metrics, feed);
         Ok(Node::new(Shared::new(store, settings, shows, stages, resting, tasks)))
     }

@@ -1,12 +1,14 @@
 //! The handle of a running engine.
 
 use super::builder::{NodeBuilder, Settings};
+use crate::augment::AugmentInfo;
 use crate::deliver::DeliverInfo;
 use crate::feed::Feed;
 use crate::metrics::{Metrics, Snapshot, StageSnapshot};
 use crate::settle::Enough;
 use crate::source::{Held, SourceInfo};
 use crate::{IntakeError, Rules};
+use futures_util::future::select_all;
 use parking_lot::RwLock;
 use roundsman::{Reason, StageRef};
 use roundsman_store::{
@@ -30,6 +32,7 @@ pub(super) struct Shared {
     settings: Settings,
     metrics: Arc<Metrics>,
     pub(super) feed: Arc<Feed>,
+    augments: Vec<StageRef<AugmentInfo>>,
     deliver: StageRef<DeliverInfo>,
     settle: StageRef<Enough>,
     tasks: Vec<JoinHandle<()>>,
@@ -37,14 +40,15 @@ pub(super) struct Shared {
     draining: AtomicBool,
 }
 
-type Stages = (StageRef<SourceInfo>, StageRef<DeliverInfo>, StageRef<Enough>);
+type Stages =
+    (StageRef<SourceInfo>, Vec<StageRef<AugmentInfo>>, StageRef<DeliverInfo>, StageRef<Enough>);
 
 impl Shared {
     pub(super) fn new(
         store: Arc<dyn Store>,
         settings: Settings,
         (metrics, feed): (Arc<Metrics>, Arc<Feed>),
-        (source, deliver, settle): Stages,
+        (source, augments, deliver, settle): Stages,
         held: watch::Receiver<Held>,
         tasks: Vec<JoinHandle<()>>,
     ) -> Self {
@@ -55,6 +59,7 @@ impl Shared {
             settings,
             metrics,
             feed,
+            augments,
             deliver,
             settle,
             tasks,
@@ -68,6 +73,7 @@ impl Shared {
             task.abort();
         }
         self.source.stop(Reason::Shutdown);
+        self.augments.iter().for_each(|augment| augment.stop(Reason::Shutdown));
         self.deliver.stop(Reason::Shutdown);
         self.settle.stop(Reason::Shutdown);
         if let Err(error) = self.store.close().await {
@@ -223,11 +229,19 @@ impl Node {
             demand: counts.demand as u64,
             buffered: (counts.buffered + counts.waiting) as u64,
         };
-        vec![
-            snapshot("source", self.0.source.counts()),
-            snapshot("deliver", self.0.deliver.counts()),
-            snapshot("settle", self.0.settle.counts()),
-        ]
+        let mut stages = vec![snapshot("source", self.0.source.counts())];
+        if !self.0.augments.is_empty() {
+            let mut all = StageSnapshot { stage: "augment", ..StageSnapshot::default() };
+            for (stage, metrics) in self.0.augments.iter().zip(&self.0.metrics.augments) {
+                let one = snapshot("augment", stage.counts());
+                all.demand += one.demand;
+                all.buffered += one.buffered + metrics.waiting.load(Ordering::Relaxed);
+            }
+            stages.push(all);
+        }
+        stages.push(snapshot("deliver", self.0.deliver.counts()));
+        stages.push(snapshot("settle", self.0.settle.counts()));
+        stages
     }
 
     /// What it counted so far.
@@ -253,8 +267,16 @@ impl Node {
     /// # Cancel safety
     /// Nothing is lost by dropping it; it can be asked again.
     pub async fn ended(&self) -> (&'static str, Reason) {
+        let augments: Vec<_> = self.0.augments.iter().map(|it| Box::pin(it.ended())).collect();
+        let augment = async {
+            match augments.is_empty() {
+                true => std::future::pending().await,
+                false => select_all(augments).await.0,
+            }
+        };
         tokio::select! {
             reason = self.0.source.ended() => ("source", reason),
+            reason = augment => ("augment", reason),
             reason = self.0.deliver.ended() => ("deliver", reason),
             reason = self.0.settle.ended() => ("settle", reason),
         }

@@ -5,6 +5,7 @@ use super::fence::Fences;
 use super::keys::Keys;
 use super::lane::{Ending, Out, OutState, Resident, Told};
 use super::parking::{Parking, Try, bar};
+use crate::augment::Augment;
 use crate::metrics::Metrics;
 use crate::rule::{Order, Rule, Rules};
 use crate::settle::Closing;
@@ -23,6 +24,7 @@ pub(crate) struct Limits {
     pub(crate) retry: Retry,
     pub(crate) rules: Rules,
     pub(crate) targets: Targets,
+    pub(crate) augments: Arc<[Augment]>,
 }
 
 impl Limits {
@@ -35,7 +37,9 @@ impl Limits {
 
     /// What has to answer for the messages of a topic under this rule.
     fn endpoints(&self, number: usize, rule: &Rule, topic: &str) -> Box<[Endpoint]> {
-        self.targets.endpoint(number, rule, topic).into_iter().collect()
+        let augments = self.augments.iter().filter(|augment| augment.topics.matches(topic));
+        let target = self.targets.endpoint(number, rule, topic);
+        augments.map(Augment::endpoint).chain(target).collect()
     }
 
     /// Records that are read ahead, over all lanes.

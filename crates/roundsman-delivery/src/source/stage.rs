@@ -189,7 +189,9 @@ impl SourceStage {
                 self.rest(picked.messages.len());
                 let turns = picked.messages.into_iter();
                 out.emit_batch(
-                    turns.map(|(message, rule)| Turn { message, rule, claim }).collect(),
+                    turns
+                        .map(|(message, rule)| Turn { message, rule, claim, augmented: false })
+                        .collect(),
                 );
             }
             // The store is closed for good: what was picked stays in it.

@@ -65,7 +65,8 @@ impl World {
         let dispatch = Dispatch { max_in_flight: 6, max_bytes: 1 << 20, per_key: 4 };
         let rules = Rules::new(vec![rule]);
         let targets = Targets::default();
-        let limits = Limits { dispatch, retry: Retry::default(), rules, targets };
+        let limits =
+            Limits { dispatch, retry: Retry::default(), rules, targets, augments: Arc::new([]) };
         Self {
             lanes: Lanes::new(limits, Arc::new(Metrics::default())),
             now: Timestamp(0),

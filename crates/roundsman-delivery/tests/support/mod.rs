@@ -79,6 +79,13 @@ pub fn endpoint(topic: &str) -> Option<Endpoint> {
 }
 
 impl Post {
+    /// One that takes everything, and where it says what it saw.
+    pub fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<Seen>) {
+        let (sender, seen) = mpsc::unbounded_channel();
+        let answer = Mutex::new(Box::new(|_: &Batch| Answer::Delivered) as Box<_>);
+        (Arc::new(Self { answer, seen: sender, kept: Mutex::default() }), seen)
+    }
+
     /// Answers from now on as `answer` says.
     pub fn answers(&self, answer: impl Fn(&Batch) -> Answer + Send + 'static) {
         *self.answer.lock() = Box::new(answer);
@@ -120,12 +127,7 @@ impl World {
         change: impl FnOnce(&mut Settings),
     ) -> Self {
         let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
-        let (sender, seen) = mpsc::unbounded_channel();
-        let post = Arc::new(Post {
-            answer: Mutex::new(Box::new(|_| Answer::Delivered)),
-            seen: sender,
-            kept: Mutex::default(),
-        });
+        let (post, seen) = Post::new();
         let mut settings = Settings::default();
         change(&mut settings);
         let node = Node::builder(wrap(store.clone()))
