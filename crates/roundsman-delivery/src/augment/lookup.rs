@@ -2,10 +2,14 @@
 
 use crate::Trouble;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use std::collections::HashMap;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// What is looked up: a string, a number, `true` or `false`, as JSON, the way the sender wrote it.
 pub type Value = Arc<str>;
@@ -53,5 +57,19 @@ where
 {
     fn look_up(&self, values: Vec<Value>) -> Finding {
         Box::pin(std::future::ready(self(values)))
+    }
+}
+
+/// What a lookup says within its time, and whether that ran out.
+pub(super) async fn answer(
+    lookup: &dyn Lookup,
+    values: Vec<Value>,
+    within: Duration,
+) -> (Result<Found, Trouble>, bool) {
+    let asked = AssertUnwindSafe(async { lookup.look_up(values).await }).catch_unwind();
+    match timeout(within, asked).await {
+        Ok(Ok(answer)) => (answer, false),
+        Ok(Err(_)) => (Err("the lookup panicked".into()), false),
+        Err(_) => (Err(format!("no answer within {within:?}").as_str().into()), true),
     }
 }

@@ -4,22 +4,20 @@ use super::add::{fault, scalar};
 use super::cache::{Answer, Answers};
 use super::circuit::Circuit;
 use super::desk::{Desk, Next, Query, Terms};
-use super::lookup::{Found, Lookup, Value};
+use super::lookup::{Found, Value, answer};
 use super::order::{Order, Ticket};
 use super::settings::Augment;
 use crate::deliver::{DeliverInfo, Turn};
 use crate::metrics::AugmentMetrics;
 use crate::rule::{self, Rules};
 use crate::target::{Fate, Trouble};
-use futures_util::FutureExt;
 use roundsman::{Emitter, Mode, Reason, Side, StageRef, Subscribe, SubscriptionId, Transform};
 use roundsman_store::{Clock, LaneId, Timestamp};
 use rustc_hash::FxHashSet;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 /// What the stage is told.
 #[derive(Debug)]
@@ -320,20 +318,6 @@ impl AugmentStage {
             let took = begun.elapsed();
             let _ = me.info(AugmentInfo::Ended(Box::new(Ended { query, answer, late, took })));
         });
-    }
-}
-
-/// What a lookup says within its time, and whether that ran out.
-async fn answer(
-    lookup: &dyn Lookup,
-    values: Vec<Value>,
-    within: Duration,
-) -> (Result<Found, Trouble>, bool) {
-    let asked = AssertUnwindSafe(async { lookup.look_up(values).await }).catch_unwind();
-    match timeout(within, asked).await {
-        Ok(Ok(answer)) => (answer, false),
-        Ok(Err(_)) => (Err("the lookup panicked".into()), false),
-        Err(_) => (Err(format!("no answer within {within:?}").as_str().into()), true),
     }
 }
 

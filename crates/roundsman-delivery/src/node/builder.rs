@@ -3,7 +3,7 @@
 use super::handle::{Node, Shared};
 use super::tend;
 use crate::augment::{Augment, AugmentInfo, AugmentStage};
-use crate::deliver::DeliverStage;
+use crate::deliver::{DeliverStage, Turn};
 use crate::feed::Feed;
 use crate::metrics::{AugmentMetrics, Metrics};
 use crate::settle::SettleStage;
@@ -11,7 +11,7 @@ use crate::source::{Held, Limits, SourceInfo, SourceStage, clerk};
 use crate::target::{Target, Targets};
 use crate::{Retry, Rules, To};
 use roundsman::Subscribe;
-use roundsman::stage::{consumer, producer, transform};
+use roundsman::stage::{TransformStage, consumer, producer, transform};
 use roundsman_store::{Bounds, Clock, Store, StoreError, SystemClock};
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,10 +114,7 @@ impl NodeBuilder {
             StoreError::Unusable("another node runs on this opening of the store".to_owned())
         })?;
         let Self { store, clock, settings, targets, augments } = self;
-        let counts = augments.iter().map(|augment| {
-            Arc::new(AugmentMetrics { name: augment.name.clone(), ..AugmentMetrics::default() })
-        });
-        let metrics = Arc::new(Metrics { augments: counts.collect(), ..Metrics::default() });
+        let metrics = Arc::new(counting(&augments));
         let feed = Arc::new(Feed::new(clock.clone()));
         let (errands, errand_list) = mpsc::unbounded_channel();
         let (held, resting) = watch::channel(Held::default());
@@ -134,15 +131,8 @@ impl NodeBuilder {
         let policy = (settings.rules.clone(), settings.retry);
         let most = settings.dispatch.max_in_flight.max(1);
         let told = (metrics.clone(), feed.clone(), source.stage.clone());
-        let road: Vec<_> = augments
-            .into_iter()
-            .zip(&metrics.augments)
-            .enumerate()
-            .map(|(number, (augment, metrics))| {
-                let by = (settings.rules.clone(), clock.clone());
-                transform(AugmentStage::new(augment, by, metrics.clone(), number == 0)).spawn()
-            })
-            .collect();
+        let by = (settings.rules.clone(), clock.clone());
+        let road = augmenting(augments, &by, &metrics);
         let first = road.first().map(|augment| augment.stage.clone());
         let deliver = DeliverStage::new(targets, policy, clock.clone(), told, first, most);
         let deliver = transform(deliver).spawn();
@@ -180,6 +170,28 @@ impl NodeBuilder {
         let shows = (metrics, feed);
         Ok(Node::new(Shared::new(store, settings, shows, stages, resting, tasks)))
     }
+}
+
+/// What a node with these augmentations counts.
+fn counting(augments: &[Augment]) -> Metrics {
+    let named = |augment: &Augment| {
+        let name = augment.name.clone();
+        Arc::new(AugmentMetrics { name, ..AugmentMetrics::default() })
+    };
+    Metrics { augments: augments.iter().map(named).collect(), ..Metrics::default() }
+}
+
+/// The stages of these augmentations, in order.
+fn augmenting(
+    augments: Vec<Augment>,
+    by: &(Rules, Arc<dyn Clock>),
+    metrics: &Metrics,
+) -> Vec<TransformStage<Turn, Turn, AugmentInfo>> {
+    let stages = augments.into_iter().zip(&metrics.augments).enumerate();
+    let spawn = |(number, (augment, metrics)): (usize, (Augment, &Arc<AugmentMetrics>))| {
+        transform(AugmentStage::new(augment, by.clone(), metrics.clone(), number == 0)).spawn()
+    };
+    stages.map(spawn).collect()
 }
 
 /// Outcomes of one commit, where so many wait.
