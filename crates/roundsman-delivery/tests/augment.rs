@@ -1,5 +1,7 @@
 //! Augmentation on a running node: what is added, together, in order, within bounds, whatever fails.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
+
 mod support;
 
 use parking_lot::Mutex;
