@@ -2,7 +2,7 @@
 
 use crate::config::StoreUrl;
 use roundsman_redis::RedisStore;
-use roundsman_sql::{PostgresStore, SqliteStore};
+use roundsman_sql::{MysqlStore, PostgresStore, SqliteStore};
 use roundsman_store::{Guarantee, MemoryStore, Store, StoreError, SystemClock};
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
@@ -22,6 +22,7 @@ pub(crate) async fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
             Ok(Arc::new(opened.map_err(|error| StoreError::Unusable(error.to_string()))??))
         }
         StoreUrl::Postgres(url) => Ok(Arc::new(PostgresStore::open(url.reveal(), clock).await?)),
+        StoreUrl::Mysql(url) => Ok(Arc::new(MysqlStore::open(url.reveal(), clock).await?)),
         // It goes by the clock of its server.
         StoreUrl::Redis(url) => Ok(Arc::new(RedisStore::open(url.reveal()).await?)),
     }
@@ -36,6 +37,7 @@ pub(crate) async fn probe(url: &StoreUrl) -> Result<Guarantee, StoreError> {
         StoreUrl::Memory => open(url).await?.probe().await,
         StoreUrl::Sqlite(path) => Ok(SqliteStore::inspect_file(path)?.0),
         StoreUrl::Postgres(url) => Ok(PostgresStore::inspect_url(url.reveal()).await?.0),
+        StoreUrl::Mysql(url) => Ok(MysqlStore::inspect_url(url.reveal()).await?.0),
         StoreUrl::Redis(url) => RedisStore::inspect_server(url.reveal()).await,
     }
 }

@@ -123,11 +123,11 @@ fn what_flags_say_goes_over_the_file() {
         "--listen or ROUNDSMAN_LISTEN: listen is \"0.0.0.0:4000\", which other machines can reach; \
          without [auth] listen on \"127.0.0.1:4000\", or configure [auth]"
     );
-    let wrong = Overrides { listen: None, store: Some("mysql://localhost".into()) };
+    let wrong = Overrides { listen: None, store: Some("kafka://localhost".into()) };
     assert_eq!(
         read_over("", &wrong).unwrap_err().to_string(),
-        "--store or ROUNDSMAN_STORE: store is \"mysql://localhost\"; \
-         mysql is not available in this version; write `sqlite:PATH`, `postgres://…`, `redis://…` or `memory:`"
+        "--store or ROUNDSMAN_STORE: store is \"kafka://localhost\"; \
+         kafka is not available in this version; write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `memory:`"
     );
 }
 
@@ -142,7 +142,7 @@ fn a_store_with_a_password_is_masked() {
     check(&[(
         "store = \"postgrs://a:pw@b/c\"",
         "r.toml:1: store is \"postgrs://a:***@b/c\"; no such store; \
-         write `sqlite:PATH`, `postgres://…`, `redis://…` or `memory:`",
+         write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `memory:`",
     )]);
 }
 
@@ -184,7 +184,7 @@ fn wrong_types_and_values() {
         ),
         (
             "store = \"disk\"",
-            "r.toml:1: store is \"disk\"; no such store; write `sqlite:PATH`, `postgres://…`, `redis://…` or `memory:`",
+            "r.toml:1: store is \"disk\"; no such store; write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `memory:`",
         ),
         (
             "trusted_proxies = [\"ten\"]",
@@ -337,7 +337,7 @@ fn what_this_version_does_not_have() {
         ),
         (
             "store = \"kafka://a:9092/p\"",
-            "r.toml:1: store is \"kafka://a:9092/p\"; kafka is not available in this version; write `sqlite:PATH`, `postgres://…`, `redis://…` or `memory:`",
+            "r.toml:1: store is \"kafka://a:9092/p\"; kafka is not available in this version; write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `memory:`",
         ),
     ]);
     let defaults = "[dispatch]\ncharge = 'time'\nweights = { }\nmin_slots = {}\nmax_slots = {}\nreserve = 0\nrate_per_key = \"none\"\n\

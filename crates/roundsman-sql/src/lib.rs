@@ -1,9 +1,11 @@
-//! Messages kept in SQL databases: [`SqliteStore`], embedded, and [`PostgresStore`], on a server.
+//! Messages kept in SQL databases: [`SqliteStore`], embedded; [`PostgresStore`] and [`MysqlStore`],
+//! on a server.
 //!
 //! ```text
 //!  sqlite/     one file: each verb of the contract (`accept`, `claim`, `settle` …) as statements
 //!  served/     what databases with a server have in common: each verb on pure state, in batches
 //!  postgres/   what is said to PostgreSQL: `load`, `write`, `fetch`, `inspect`, `probe`, `open`
+//!  mysql/      what is said to MySQL and MariaDB, in files of the same names
 //! ```
 //!
 //! Every database has a `schema` with the drawn layout of its tables. What lies beside the folders
@@ -15,9 +17,11 @@ mod fate;
 mod history;
 mod lane_row;
 mod letter;
+mod mysql;
 mod postgres;
 mod served;
 mod sqlite;
 
+pub use mysql::MysqlStore;
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;

@@ -25,6 +25,8 @@ pub enum StoreUrl {
     Sqlite(PathBuf),
     /// `postgres://…`, a schema in a PostgreSQL database. It may have a password in it.
     Postgres(Secret),
+    /// `mysql://…`, tables in a MySQL or MariaDB database. It may have a password in it.
+    Mysql(Secret),
     /// `redis://…`, or `rediss://…` for TLS: keys with a prefix on a Redis or Valkey server.
     Redis(Secret),
 }
@@ -49,18 +51,22 @@ impl FromStr for StoreUrl {
             "postgres" | "postgresql" => {
                 Err("the server is missing: `postgres://user:password@host/database`".to_owned())
             }
+            "mysql" | "mariadb" if rest.starts_with("//") => Ok(Self::Mysql(Secret::new(written))),
+            "mysql" | "mariadb" => {
+                Err("the server is missing: `mysql://user:password@host/database`".to_owned())
+            }
             "redis" | "rediss" if rest.starts_with("//") => Ok(Self::Redis(Secret::new(written))),
             "redis" | "rediss" => {
                 Err("the server is missing: `redis://user:password@host:6379/0`".to_owned())
             }
-            "mysql" | "kafka" => Err(format!("{scheme} is not available in this version; {KINDS}")),
+            "kafka" => Err(format!("{scheme} is not available in this version; {KINDS}")),
             _ => Err(format!("no such store; {KINDS}")),
         }
     }
 }
 
 /// What there is to choose from.
-const KINDS: &str = "write `sqlite:PATH`, `postgres://…`, `redis://…` or `memory:`";
+const KINDS: &str = "write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `memory:`";
 
 /// A URL whose password is masked, wherever it stands.
 pub(super) fn masked(url: &str) -> String {
@@ -88,7 +94,9 @@ impl fmt::Display for StoreUrl {
         match self {
             Self::Memory => f.write_str("memory:"),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Postgres(url) | Self::Redis(url) => f.write_str(&masked(url.reveal())),
+            Self::Postgres(url) | Self::Mysql(url) | Self::Redis(url) => {
+                f.write_str(&masked(url.reveal()))
+            }
         }
     }
 }

@@ -9,18 +9,10 @@ use super::connect::Connection;
 use super::error::Sql;
 use super::row::int;
 use super::schema::{self, VERSION};
-use crate::served::Opened;
+use crate::served::{OWNER, Opened, owner};
 use roundsman_store::{Counts, IdSalt, StoreError};
-use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::Row;
-
-/// An owner that was silent for so many seconds is taken over from.
-const SILENT: f64 = 6.0;
-/// How long a new opening waits for the lock: an owner that has just ended may still be leaving.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How often it looks.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// The first half of the number of every lock of ours: "RNDM".
 const LOCK: &str =
@@ -137,15 +129,14 @@ async fn lock(connection: &mut Connection) -> Result<(), StoreError> {
     loop {
         let locked = try_lock(connection).await.map_err(|error| connection.explain(&error))?;
         let Some((owner, silent)) = locked else { return Ok(()) };
-        let is_silent = silent > SILENT - PATIENCE.as_secs_f64();
-        if begun.elapsed() > PATIENCE && !is_silent {
+        if OWNER.is_in_vain(silent, begun.elapsed()) {
             return Err(StoreError::Locked(format!(
                 "{}, schema {}: another Roundsman has it open ({owner}); stop that one, or name \
                  another schema by `?schema=`",
                 connection.name, connection.schema
             )));
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(OWNER.look).await;
     }
 }
 
@@ -156,7 +147,7 @@ async fn try_lock(connection: &mut Connection) -> Sql<Option<(String, f64)>> {
     }
     let row = connection.client.query_one(HOLDER, &[]).await?;
     let (owner, silent, pid): (String, f64, Option<i32>) = (row.get(0), row.get(1), row.get(2));
-    if let Some(pid) = pid.filter(|_| silent > SILENT) {
+    if let Some(pid) = pid.filter(|_| silent > OWNER.silent) {
         tracing::warn!(%owner, "the owner of the store has been silent for {silent:.0} s; taking over");
         connection.client.execute("SELECT pg_terminate_backend($1)", &[&pid]).await?;
     }
@@ -181,8 +172,7 @@ async fn begin(connection: &Connection, row: &Row, epoch: u64) -> Sql<Opened> {
         0 => rand::random_range(1..1_u64 << 35),
         salt => salt,
     };
-    let owner = format!("process {} on {}", std::process::id(), host());
-    connection.client.execute(BEGIN, &[&int(epoch), &int(salt), &owner]).await?;
+    connection.client.execute(BEGIN, &[&int(epoch), &int(salt), &owner()]).await?;
     Ok(Opened {
         salt: IdSalt(salt),
         epoch,
@@ -196,11 +186,6 @@ async fn begin(connection: &Connection, row: &Row, epoch: u64) -> Sql<Opened> {
             ids: number(8),
         },
     })
-}
-
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    name.map_or_else(|_| "another machine".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Lets the lock go.

@@ -2,6 +2,7 @@
 
 use super::connect::Connection;
 use super::error::Sql;
+use crate::served::promise;
 use roundsman_store::Guarantee;
 
 const SETTINGS: &str = "SELECT current_setting('server_version'), current_setting('fsync'),
@@ -39,36 +40,7 @@ pub(super) async fn probe(connection: &mut Connection) -> Sql<Guarantee> {
 }
 
 fn guarantee(settings: &Settings) -> Guarantee {
-    let level = settings.synchronous_commit.as_str();
-    let flaws = flaws(settings);
-    let place = match (settings.standbys, level) {
-        (true, "on" | "remote_apply") => "written to the disk here and on a standby",
-        (true, "remote_write") => "written to the disk here and taken by a standby",
-        _ => "written to the disk of the server",
-    };
-    let buts: Vec<_> = flaws.iter().map(|(_, but)| but.as_str()).collect();
-    let sentence = if buts.is_empty() {
-        format!(
-            "An accepted message is committed and {place} (fsync=on, synchronous_commit={level}): \
-             it is kept when this process, the server or its machine dies, as far as the disk \
-             keeps what it says it has written."
-        )
-    } else {
-        format!("An accepted message is committed, but {}.", buts.join("; and "))
-    };
-    Guarantee {
-        store: format!("PostgreSQL {}", settings.version),
-        survives_process: true,
-        survives_machine: settings.fsync && level != "off" && settings.unlogged.is_empty(),
-        sentence,
-        weaker: flaws.into_iter().map(|(name, _)| name.to_owned()).collect(),
-    }
-}
-
-/// Settings that make the promise weaker, by the names that `accept_weaker` knows them by, and how.
-fn flaws(settings: &Settings) -> Vec<(&'static str, String)> {
-    let level = settings.synchronous_commit.as_str();
-    let unlogged = &settings.unlogged;
+    let (level, unlogged) = (settings.synchronous_commit.as_str(), &settings.unlogged);
     let flaws = [
         (
             settings.is_replica,
@@ -103,8 +75,17 @@ fn flaws(settings: &Settings) -> Vec<(&'static str, String)> {
             &format!("it is lost when the server dies, since tables are unlogged ({unlogged})"),
         ),
     ];
-    let flaws = flaws.into_iter().filter(|(is_so, _, _)| *is_so);
-    flaws.map(|(_, name, but)| (name, but.to_owned())).collect()
+    let place = match (settings.standbys, level) {
+        (true, "on" | "remote_apply") => "written to the disk here and on a standby",
+        (true, "remote_write") => "written to the disk here and taken by a standby",
+        _ => "written to the disk of the server",
+    };
+    promise(
+        format!("PostgreSQL {}", settings.version),
+        &format!("{place} (fsync=on, synchronous_commit={level})"),
+        settings.fsync && level != "off" && unlogged.is_empty(),
+        &flaws.map(|(is_so, name, but)| (is_so, name, but.to_owned())),
+    )
 }
 
 #[cfg(test)]

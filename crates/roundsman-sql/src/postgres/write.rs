@@ -121,15 +121,17 @@ pub(super) async fn write(
     commit: bool,
 ) -> Sql<()> {
     let mut jobs = Jobs(Vec::new());
-    if begin {
-        jobs.add("BEGIN", values![]);
-    }
     jobs.add_lanes(changes);
     jobs.add_moves(changes);
     jobs.add_messages(changes);
     jobs.add_ids(changes);
     jobs.add_claims(changes);
-    if commit {
+    // One statement is a transaction of its own.
+    let is_alone = begin && commit && jobs.0.len() == 1;
+    if begin && !is_alone {
+        jobs.0.insert(0, Job { statement: "BEGIN", values: values![] });
+    }
+    if commit && !is_alone {
         jobs.add("COMMIT", values![]);
     }
     connection.query_all(&jobs.0).await.map(drop)

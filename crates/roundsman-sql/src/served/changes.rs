@@ -56,6 +56,8 @@ pub(crate) struct NewMessage {
 pub(crate) struct Gone {
     pub(crate) spot: Spot,
     pub(crate) is_later: bool,
+    /// When its sender let it expire.
+    pub(crate) named: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,7 @@ pub(crate) struct PutOff {
     pub(crate) due: Timestamp,
     pub(crate) past: Vec<u8>,
     pub(crate) payload: Option<Bytes>,
+    pub(crate) named: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -82,6 +85,7 @@ pub(crate) struct Back {
     pub(crate) spot: Spot,
     pub(crate) seq: u64,
     pub(crate) id: Arc<str>,
+    pub(crate) named: Option<Timestamp>,
 }
 
 #[derive(Debug)]

@@ -43,6 +43,11 @@ impl Kept {
         }
     }
 
+    /// When its sender lets it expire.
+    pub(crate) fn named(&self) -> Option<Timestamp> {
+        self.expires.filter(|_| self.is_named)
+    }
+
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|at| at <= now)
     }

@@ -106,7 +106,8 @@ impl Ledger {
     ) {
         self.touch(kept.seq);
         let (spot, is_later) = (kept.spot(), kept.due.is_some());
-        self.changes.put_off.push(PutOff { spot, is_later, due, past: past.encode(), payload });
+        let (past, named) = (past.encode(), kept.named());
+        self.changes.put_off.push(PutOff { spot, is_later, due, past, payload, named });
         if !is_later {
             self.shift(kept.lane, Shift::PutOff(kept.seq));
         }
@@ -119,7 +120,7 @@ impl Ledger {
         self.touch(kept.seq);
         self.touch(seq);
         let (id, spot) = (kept.id(self.salt), kept.spot());
-        self.changes.back.push(Back { spot, seq, id: id.clone() });
+        self.changes.back.push(Back { spot, seq, id: id.clone(), named: kept.named() });
         let Some(shifted) = self.shift(kept.lane, Shift::Back(seq)) else { return };
         let spot = Spot { lane: kept.lane, seq };
         self.changes.ids_moved.push(NewId {
@@ -157,7 +158,7 @@ impl Ledger {
     fn take_out(&mut self, kept: &Kept) {
         self.touch(kept.seq);
         let (spot, is_later) = (kept.spot(), kept.due.is_some());
-        self.changes.gone.push(Gone { spot, is_later });
+        self.changes.gone.push(Gone { spot, is_later, named: kept.named() });
         // One that was found by its expiry may still be among the recent.
         self.recent.remove(&kept.seq);
         let shift = if is_later { Shift::NoMore } else { Shift::Out(kept.seq) };

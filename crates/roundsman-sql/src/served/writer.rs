@@ -5,6 +5,7 @@ use super::backend::{Backend, Write as _};
 use super::call::{Call, Write};
 use super::claim::{self, Left};
 use super::ledger::{Ledger, Opened, Outcome, Step};
+use super::owner::OWNER;
 use crate::claims::Claims;
 use parking_lot::Mutex;
 use roundsman_store::HintSender;
@@ -18,8 +19,6 @@ use tokio::time::{Instant, sleep_until};
 /// for ever.
 const GROUP: usize = 256;
 const GROUP_WEIGHT: usize = 8 << 20;
-/// How often the owner says that it is alive.
-const BEAT: Duration = Duration::from_secs(2);
 /// How long the first attempt to come back waits, and each further one at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
@@ -110,7 +109,7 @@ impl<B: Backend> Writer<B> {
         loop {
             let call = tokio::select! {
                 biased;
-                () = sleep_until(self.beaten + BEAT) => {
+                () = sleep_until(self.beaten + OWNER.beat) => {
                     desk.connection.beat().await?;
                     self.beaten = Instant::now();
                     continue;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // In tests, also outside of `#[test]` functions.
 
+mod mysql;
 mod postgres;
 
 /// The server that a variable names.
@@ -9,4 +10,9 @@ fn server(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
         panic!("{variable} names no server; `source scripts/servers; start_servers` starts one")
     })
+}
+
+/// A name for a schema that nobody has.
+fn new_name() -> String {
+    format!("test_{}_{:x}", std::process::id(), rand::random::<u32>())
 }

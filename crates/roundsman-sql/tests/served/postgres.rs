@@ -27,11 +27,6 @@ pub(crate) async fn run(statements: &str) {
     task.abort();
 }
 
-/// A schema that nobody has.
-pub(crate) fn new_schema() -> String {
-    format!("test_{}_{:x}", std::process::id(), rand::random::<u32>())
-}
-
 impl Postgres {
     fn new() -> Self {
         Self { schemas: Mutex::default() }
@@ -50,7 +45,7 @@ impl Postgres {
 
 impl Harness for Postgres {
     fn open(&self, clock: Arc<dyn Clock>) -> Answer<'_, Arc<dyn Store>> {
-        Box::pin(self.open_schema(new_schema(), clock))
+        Box::pin(self.open_schema(crate::new_name(), clock))
     }
 
     fn crash_and_reopen(
