@@ -92,6 +92,7 @@
 //! | run a task an event, so many at once | [`supervisor`](mod@supervisor) |
 //! | gather events by count, weight, time and key | [`batch`] |
 //! | begin with an iterator or a stream, and end in one | [`streams`] |
+//! | hold events to a rate, all together or each key by itself | [`rate`] |
 //! | let many keys take turns | [`fair`] |
 //! | test a stage by playing the other side | [`testing`] |
 //!
@@ -103,6 +104,7 @@ pub mod batch;
 pub mod demand;
 pub mod dispatch;
 pub mod fair;
+pub mod rate;
 pub mod stage;
 pub mod streams;
 pub mod supervisor;

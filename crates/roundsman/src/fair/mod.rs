@@ -62,8 +62,9 @@ pub use self::{
     ring::RoundRobin,
     scheduler::{Account, Scheduler},
     standing::Standing,
-    terms::{Policy, Rate, Terms, Weight},
+    terms::{Policy, Terms, Weight},
 };
+pub use crate::rate::Rate;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,8 @@ use std::{borrow::Borrow, hash::Hash};
 
 use rustc_hash::FxHashMap;
 
+use crate::rate::Rate;
+
 /// A share: how much credit a key gets for each turn, in thousandths; 1 unless told otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Weight(u32);
@@ -36,37 +38,6 @@ impl Weight {
 impl Default for Weight {
     fn default() -> Self {
         Self::ONE
-    }
-}
-
-/// So many turns in so long: a bucket of `burst` turns that fills at an even pace.
-///
-/// Kept as the one moment at which the bucket is full again (the *generic cell rate algorithm*,
-/// ITU-T I.371), so that a key pays eight bytes for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Nanoseconds between two turns.
-    pub(super) every: u64,
-    /// How many may be taken at once after a rest.
-    pub(super) burst: u64,
-}
-
-impl Rate {
-    /// `turns` in `micros` microseconds, at most `burst` of them at once.
-    #[must_use]
-    pub fn new(turns: u64, micros: u64, burst: u64) -> Option<Self> {
-        let every = micros.checked_mul(1000)?.checked_div(turns)?;
-        (every > 0).then_some(Self { every, burst: burst.max(1) })
-    }
-
-    /// From when on another turn may be taken, in nanoseconds, where the bucket is full at `full`.
-    pub(super) fn opens(self, full: u64) -> u64 {
-        full.saturating_sub(self.every.saturating_mul(self.burst - 1))
-    }
-
-    /// When the bucket is full again after a turn at `now`.
-    pub(super) fn take(self, full: u64, now: u64) -> u64 {
-        full.max(now).saturating_add(self.every)
     }
 }
 

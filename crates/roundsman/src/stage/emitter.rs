@@ -11,6 +11,16 @@ pub(crate) struct Wishes {
     pub(crate) cancels: Vec<(SubscriptionId, Reason)>,
 }
 
+impl Wishes {
+    /// Asks in a row at one producer are one message to it.
+    fn ask(&mut self, subscription: SubscriptionId, n: usize) {
+        match self.asks.last_mut() {
+            Some((last, asked)) if *last == subscription => *asked += n,
+            _ => self.asks.push((subscription, n)),
+        }
+    }
+}
+
 /// Where a handler of a producer or transform puts events.
 ///
 /// Events leave when the handler returns, or at [`flush`](Self::flush). Emitting is always
@@ -64,7 +74,7 @@ impl<'a, E> Emitter<'a, E> {
 
     /// Asks a producer for `n` more events, on a manual subscription.
     pub fn ask(&mut self, subscription: SubscriptionId, n: usize) {
-        self.wishes.asks.push((subscription, n));
+        self.wishes.ask(subscription, n);
     }
 
     /// Ends a subscription with a producer; events already on their way are still handled.
@@ -97,7 +107,7 @@ pub struct Asker<'a> {
 impl Asker<'_> {
     /// Asks a producer for `n` more events, on a manual subscription.
     pub fn ask(&mut self, subscription: SubscriptionId, n: usize) {
-        self.wishes.asks.push((subscription, n));
+        self.wishes.ask(subscription, n);
     }
 
     /// Ends a subscription; events already on their way are still handled.
