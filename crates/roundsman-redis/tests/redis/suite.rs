@@ -1,8 +1,10 @@
 //! The suite that every store runs. A crash is the end of a lease while the store is open.
 
+#![allow(clippy::panic)] // In tests, also outside of `#[test]` functions.
+
 use crate::scratch::Scratch;
 use roundsman_redis::RedisStore;
-use roundsman_store::{Answer, Clock, Store, conformance::Harness};
+use roundsman_store::{Answer, Clock, Store, StoreError, conformance::Harness};
 use std::sync::{Arc, Mutex};
 
 #[derive(Default)]
@@ -19,10 +21,22 @@ impl Redis {
     }
 
     async fn open(&self, scratch: Arc<Scratch>, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
-        let store: Arc<dyn Store> =
-            Arc::new(RedisStore::open_by(&scratch.url(), clock).await.unwrap());
+        let store: Arc<dyn Store> = Arc::new(opened(&scratch, clock).await);
         self.scratches.lock().unwrap().push((Arc::as_ptr(&store).addr(), scratch));
         store
+    }
+}
+
+/// Opens it, whoever has it.
+async fn opened(scratch: &Scratch, clock: Arc<dyn Clock>) -> RedisStore {
+    loop {
+        scratch.end_lease();
+        match RedisStore::open_by(&scratch.url(), clock.clone()).await {
+            Ok(store) => return store,
+            // The owner that is about to crash has just renewed its lease.
+            Err(StoreError::Locked(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 
@@ -38,7 +52,6 @@ impl Harness for Redis {
     ) -> Answer<'_, Option<Arc<dyn Store>>> {
         Box::pin(async move {
             let scratch = self.scratch_of(&store);
-            scratch.end_lease();
             let again = self.open(scratch, clock).await;
             drop(store);
             Ok(Some(again))
