@@ -59,6 +59,11 @@ impl Door {
             .set_response_timeout(Some(ANSWER));
         let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
         let mut connection = connection.map_err(|error| error::of_line(&error))?;
+        // A server hangs up on strangers who say more than a few bytes, without saying why.
+        let hello = connection.send_packed_command(&redis::cmd("PING")).await;
+        if let redis::Value::ServerError(refusal) = hello.map_err(|error| error::of_line(&error))? {
+            return Err(error::of_reply(&refusal));
+        }
         self.teach(&mut connection).await?;
         Ok(connection)
     }
