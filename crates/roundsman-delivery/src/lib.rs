@@ -14,12 +14,14 @@
 
 mod augment;
 mod deliver;
+mod dispatch;
 mod error;
 mod feed;
 pub mod intake;
 mod metrics;
 mod node;
 mod patience;
+mod report;
 mod retry;
 mod rule;
 mod settle;
@@ -27,10 +29,12 @@ mod source;
 mod target;
 
 pub use augment::{Augment, Finding, Found, Lookup, OnFailure, OnMissing, Pointer, Shape, Value};
+pub use dispatch::{Charge, Dispatch};
 pub use error::IntakeError;
 pub use feed::{Event, Happening, Seen, Watch};
 pub use metrics::{AugmentMetrics, Histogram, Metrics, Snapshot, StageSnapshot};
-pub use node::{Dispatch, DrainReport, Node, NodeBuilder, Settings, TakeBack};
+pub use node::{DrainReport, Node, NodeBuilder, Settings, TakeBack};
+pub use report::{BusyKey, KeyReport, Wait};
 pub use retry::{Retry, Verdict};
 pub use roundsman_store::Pattern;
 pub use rule::{Ack, Offline, Order, Rule, Rules, To};

@@ -1,5 +1,6 @@
 //! What the node counts: counters, gauges and histograms as plain atomics, read as one snapshot.
 
+use crate::BusyKey;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -132,8 +133,8 @@ pub struct Snapshot {
     pub dead: u64,
     /// Each stage of the road, in order.
     pub stages: Vec<StageSnapshot>,
-    /// The keys with most in flight or waiting in memory, busiest first: name, in flight, waiting.
-    pub busiest: Vec<(String, u64, u64)>,
+    /// The keys with most in flight, busiest first.
+    pub busiest: Vec<BusyKey>,
 }
 
 /// What one stage holds.

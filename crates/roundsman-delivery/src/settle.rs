@@ -213,15 +213,20 @@ fn ending(outcome: &Outcome, now: Timestamp) -> Ending {
 
 /// What the source is told of one answer.
 fn told(settlement: &Settlement, answer: Settled, ending: Ending) -> Option<Told> {
+    let again = match &settlement.outcome {
+        Outcome::Retry { at, .. } => Some(*at),
+        _ => None,
+    };
     match (answer, &settlement.which) {
         (Settled::Done { lane, seq, .. }, Which::At { attempt, .. }) => {
-            Some(Told { lane, seq, attempt: Some(*attempt), ending })
+            Some(Told { lane, seq, attempt: Some(*attempt), ending, again })
         }
         (Settled::Done { lane, seq, .. }, Which::Id { .. }) => {
-            Some(Told { lane, seq, attempt: None, ending })
+            Some(Told { lane, seq, attempt: None, ending, again })
         }
         (Settled::Stale | Settled::Unknown, Which::At { lane, seq, attempt }) => {
-            Some(Told { lane: *lane, seq: *seq, attempt: Some(*attempt), ending: Ending::Gone })
+            let attempt = Some(*attempt);
+            Some(Told { lane: *lane, seq: *seq, attempt, ending: Ending::Gone, again: None })
         }
         (Settled::Stale | Settled::Unknown, Which::Id { .. }) => None,
     }

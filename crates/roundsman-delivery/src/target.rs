@@ -71,6 +71,12 @@ pub trait Target: Send + Sync + 'static {
     /// Takes one batch.
     fn deliver(&self, batch: Batch);
 
+    /// How many messages of a rule it can serve at once, where that is bounded. No more are handed
+    /// to it: what could only wait in it keeps its place in the turns of the keys instead.
+    fn capacity(&self, _rule: usize) -> Option<usize> {
+        None
+    }
+
     /// What has to answer for the messages of a topic under a rule to be delivered, where that can
     /// be away for all of them at once. Asked whenever a lane comes up, so it is cheap, and always
     /// the same for the same rule and topic.
@@ -204,6 +210,11 @@ impl Targets {
 
     pub(crate) fn find(&self, to: To) -> Option<&Arc<dyn Target>> {
         self.0.iter().find(|(kind, _)| *kind == to).map(|(_, target)| target)
+    }
+
+    /// How many messages rule `number` can serve at once, where that is bounded.
+    pub(crate) fn capacity(&self, number: usize, rule: &Rule) -> Option<usize> {
+        self.find(rule.to)?.capacity(number)
     }
 
     /// The endpoint of a topic's messages under rule `number`.

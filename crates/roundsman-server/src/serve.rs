@@ -129,6 +129,7 @@ impl Server {
     pub fn reload(&self, new: &Config) -> Result<Vec<&'static str>, ServeError> {
         let old = &self.app.config;
         let mut left = differing(old, new);
+        self.app.node.set_dispatch(new.dispatch.clone());
         for endpoint in self.app.webhooks.enable() {
             self.app.node.release_endpoint(endpoint);
         }
@@ -205,7 +206,7 @@ fn differing(old: &Config, new: &Config) -> Vec<&'static str> {
         ("store", old.store == new.store),
         ("accept_weaker", old.accept_weaker == new.accept_weaker),
         ("tls", old.tls.is_some() == new.tls.is_some()),
-        ("dispatch", old.dispatch == new.dispatch),
+        ("dispatch.max_in_flight", old.dispatch.max_in_flight == new.dispatch.max_in_flight),
         ("limits", old.bounds == new.bounds),
         ("retry", old.retry == new.retry),
         ("dead", old.dead_kept == new.dead_kept),

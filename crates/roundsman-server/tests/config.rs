@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
 
-use roundsman_delivery::{Ack, Offline, Order};
+use roundsman_delivery::{Ack, Charge, Offline, Order};
 use roundsman_server::config::{
     Config, DEFAULT, Fault, Overrides, Secret, StoreUrl, TokenKey, WEBHOOK,
 };
@@ -78,7 +78,7 @@ fn every_key_is_read() {
         (config.store, config.accept_weaker),
         (StoreUrl::Memory, vec!["synchronous".to_owned()])
     );
-    let dispatch = config.dispatch;
+    let dispatch = &config.dispatch;
     assert_eq!((dispatch.max_in_flight, dispatch.max_bytes, dispatch.per_key), (5, 1 << 20, 2));
     let bounds = config.bounds;
     assert_eq!(
@@ -317,20 +317,73 @@ fn secrets_that_cannot_be() {
 }
 
 #[test]
+fn shares_and_slots_are_read_and_printed() {
+    let text = "[dispatch]\ncharge = \"bytes\"\nweights = { team-7 = 3, \"team-7/user-42\" = 0.5 }\n\
+                per_key = 9\nmin_slots = { \"a~1b\" = 2 }\nmax_slots = { team-9 = 50 }\n\
+                reserve = 3\nrate_per_key = \"90/m\"\n";
+    let dispatch = read(text).unwrap().dispatch;
+    assert_eq!(dispatch.charge, Charge::Bytes);
+    let weights: Vec<_> =
+        dispatch.weights.iter().map(|(key, weight)| (key.as_str(), weight.thousandths())).collect();
+    assert_eq!(weights, [("team-7", 3000), ("team-7/user-42", 500)]);
+    assert_eq!(dispatch.min_slots[0].0.parts().collect::<Vec<_>>(), ["a/b"]);
+    assert_eq!((dispatch.max_slots[0].1, dispatch.reserve), (50, 3));
+    assert_eq!(dispatch.rate_per_key.unwrap().every(), Duration::from_nanos(666_666_667));
+    let printed = read(&read(text).unwrap().to_string()).unwrap().dispatch;
+    assert_eq!(printed.weights, dispatch.weights);
+    assert_eq!((printed.min_slots, printed.max_slots), (dispatch.min_slots, dispatch.max_slots));
+}
+
+#[test]
+fn shares_and_slots_that_cannot_be() {
+    let cure = "write a number from 0.001 to 1000, like 3 or 0.5";
+    let key = "a key is a path of 1 to 8 parts of 1 to 255 bytes, joined by `/`, with `~1` for `/` \
+               and `~0` for `~` inside a part";
+    let long = "x".repeat(256);
+    for (lines, fault) in [
+        ("weights = { a = 0 }", format!("dispatch.weights.\"a\" is 0; {cure}")),
+        ("weights = { a = -1 }", format!("dispatch.weights.\"a\" is -1; {cure}")),
+        ("weights = { a = 0.0001 }", format!("dispatch.weights.\"a\" is 0.0001; {cure}")),
+        ("weights = { a = nan }", format!("dispatch.weights.\"a\" is nan; {cure}")),
+        ("weights = { a = \"2\" }", format!("dispatch.weights.\"a\" is a string; {cure}")),
+        ("weights = 2", "dispatch.weights is a number; write a table, like { \"team-7\" = 3 }".into()),
+        (
+            "weights = { \"a//b\" = 2 }",
+            format!("dispatch.weights.\"a//b\" stands for no key: part 1 of the key is empty; each part needs 1 to 255 bytes; {key}"),
+        ),
+        (
+            "max_slots = { \"1/2/3/4/5/6/7/8/9\" = 2 }",
+            format!("dispatch.max_slots.\"1/2/3/4/5/6/7/8/9\" stands for no key: a key has at most 8 parts; {key}"),
+        ),
+        (
+            &format!("weights = {{ {long} = 2 }}"),
+            format!("dispatch.weights.\"{long}\" stands for no key: part 0 of the key is longer than 255 bytes; {key}"),
+        ),
+        ("max_slots = { a = 0 }", "dispatch.max_slots.\"a\" is 0; write a whole number from 1 to 1000000".into()),
+        ("min_slots = { a = 0 }", "dispatch.min_slots.\"a\" is 0; write a whole number from 1 to 1000000".into()),
+        ("per_key = 0", "dispatch.per_key is 0; write a whole number from 1 to 1000000".into()),
+        ("charge = \"money\"", "dispatch.charge is \"money\"; write \"time\" or \"bytes\" or \"count\"".into()),
+        (
+            "rate_per_key = \"0/s\"",
+            "dispatch.rate_per_key is \"0/s\"; write \"none\", or a number and one of /s, /m, /h, like \"100/s\"".into(),
+        ),
+        (
+            "reserve = 1000",
+            "dispatch.reserve leaves nothing to others: min_slots and reserve together are 1000 of the 1000 slots of max_in_flight; make them smaller, or max_in_flight larger".into(),
+        ),
+        (
+            "min_slots = { a = 200 }",
+            "dispatch.min_slots holds 200 slots free for \"a\", which may use 100; name the key in max_slots with at least as many".into(),
+        ),
+    ] {
+        let said = read(&format!("[dispatch]\n{lines}")).unwrap_err().to_string();
+        assert_eq!(said, format!("r.toml:2: {fault}"));
+    }
+}
+
+#[test]
 fn what_this_version_does_not_have() {
     check(&[
-        (
-            "[dispatch]\ncharge = \"bytes\"",
-            "r.toml:2: dispatch.charge is \"bytes\", which is not available in this version; leave it out, or write the default, \"time\"",
-        ),
-        (
-            "[dispatch]\nweights = { a = 2 }",
-            "r.toml:2: dispatch.weights is { a = 2 }, which is not available in this version; leave it out, or write the default, {}",
-        ),
-        (
-            "[dispatch]\nreserve = 1",
-            "r.toml:2: dispatch.reserve is 1, which is not available in this version; leave it out, or write the default, 0",
-        ),
         (
             "[[augment]]\nname = \"x\"",
             "r.toml:1: augment is not available in this version; leave it out",

@@ -161,10 +161,10 @@ async fn keys_change_while_it_runs_and_the_rest_is_named() {
     serving.log_until("the configuration was read again");
     assert_eq!((stats("old").await, stats("new").await), (403, 200));
 
-    write("[retry]\nmax_attempts = 3\n[dispatch]\nper_key = 7\n", "new");
+    write("[retry]\nmax_attempts = 3\n[dispatch]\nmax_in_flight = 7\n", "new");
     serving.signal("HUP");
     let line = serving.log_until("need a restart");
-    assert!(line.contains("dispatch, retry"), "{line}");
+    assert!(line.contains("dispatch.max_in_flight, retry"), "{line}");
 
     write("nonsense = 1", "evil");
     serving.signal("HUP");

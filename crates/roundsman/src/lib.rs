@@ -120,7 +120,6 @@ pub use self::{
     buffer::Keep,
     counts::Counts,
     dispatch::{Broadcast, ByDemand, ByPartition, Dispatcher},
-    fair::RoundRobin,
     reason::Reason,
     stage::{
         Asker, Consumer, DemandMode, Emitter, Inlet, Outlet, Producer, StageRef, Transform,

@@ -1,12 +1,7 @@
-//! The pure parts, by themselves: the demand ledger and the ring of turns.
-
-use std::collections::VecDeque;
+//! The demand ledger, by itself.
 
 use proptest::prelude::*;
-use roundsman::{
-    RoundRobin,
-    demand::{Ledger, Slice},
-};
+use roundsman::demand::{Ledger, Slice};
 
 fn slices(ledger: &mut Ledger, events: usize) -> Vec<(usize, usize)> {
     ledger.slices(events).map(|Slice { events, ask }| (events, ask)).collect()
@@ -77,44 +72,5 @@ proptest! {
             prop_assert_eq!(cut, message);
             prop_assert_eq!(ledger.outstanding(), outstanding);
         }
-    }
-
-    /// The ring is a queue of keys, each once, less those that are parked.
-    #[test]
-    fn a_ring_is_a_queue_without_repeats(acts in prop::collection::vec((0..6_u8, 0..8_u8), 0..200)) {
-        let mut ring = RoundRobin::new();
-        let (mut queue, mut parked) = (VecDeque::new(), Vec::new());
-        for (act, key) in acts {
-            let known = queue.contains(&key) || parked.contains(&key);
-            match act {
-                0 => {
-                    prop_assert_eq!(ring.push(key), !known);
-                    if !known { queue.push_back(key) }
-                }
-                1 => {
-                    prop_assert_eq!(ring.push_front(key), !known);
-                    if !known { queue.push_front(key) }
-                }
-                2 => prop_assert_eq!(ring.pop(), queue.pop_front()),
-                3 => {
-                    prop_assert_eq!(ring.park(&key), !parked.contains(&key));
-                    queue.retain(|other| *other != key);
-                    if !parked.contains(&key) { parked.push(key) }
-                }
-                4 => {
-                    prop_assert_eq!(ring.unpark(&key), parked.contains(&key));
-                    if parked.contains(&key) { queue.push_back(key) }
-                    parked.retain(|other| *other != key);
-                }
-                _ => {
-                    prop_assert_eq!(ring.remove(&key), known);
-                    queue.retain(|other| *other != key);
-                    parked.retain(|other| *other != key);
-                }
-            }
-            prop_assert_eq!((ring.len(), ring.parked()), (queue.len(), parked.len()));
-            prop_assert_eq!(ring.peek(), queue.front());
-        }
-        prop_assert_eq!(std::iter::from_fn(|| ring.pop()).collect::<Vec<_>>(), Vec::from(queue));
     }
 }

@@ -1,5 +1,6 @@
 //! The deliver stage: hands messages to targets, takes their answers, asks for as many as fit.
 
+use super::ended::Ended;
 use super::slots::{Freed, Slots};
 use crate::augment::AugmentInfo;
 use crate::feed::Feed;
@@ -99,6 +100,7 @@ pub(crate) struct DeliverStage {
     slots: Slots,
     freed: Freed,
     source: StageRef<SourceInfo>,
+    ended: Ended,
     /// The endpoints that targets have parked.
     parked: FxHashSet<Endpoint>,
     upstream: Option<SubscriptionId>,
@@ -114,7 +116,8 @@ impl DeliverStage {
         targets: Targets,
         (rules, retry): (Rules, Retry),
         clock: Arc<dyn Clock>,
-        (metrics, feed, source): (Arc<Metrics>, Arc<Feed>, StageRef<SourceInfo>),
+        (metrics, feed): (Arc<Metrics>, Arc<Feed>),
+        (source, ended): (StageRef<SourceInfo>, Ended),
         asks: Option<StageRef<AugmentInfo>>,
         most: usize,
     ) -> Self {
@@ -128,6 +131,7 @@ impl DeliverStage {
             slots: Slots::new(most),
             freed: Freed::default(),
             source,
+            ended,
             parked: FxHashSet::default(),
             upstream: None,
             asks,
@@ -368,6 +372,9 @@ impl Transform for DeliverStage {
     ) -> Result<(), Reason> {
         match info {
             DeliverInfo::Fate(flight, fate) => {
+                let seqs = flight.members.iter().map(|member| member.seq).collect();
+                let span = self.clock.now().since(flight.begun);
+                self.ended.tell(&self.source, (flight.lane, seqs), span);
                 self.book(&flight, &fate);
                 self.outcomes(&flight, &fate, out);
             }

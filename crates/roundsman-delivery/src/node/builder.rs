@@ -3,13 +3,13 @@
 use super::handle::{Node, Shared};
 use super::tend;
 use crate::augment::{Augment, AugmentInfo, AugmentStage};
-use crate::deliver::{DeliverStage, Turn};
+use crate::deliver::{DeliverStage, Ended, Turn};
 use crate::feed::Feed;
 use crate::metrics::{AugmentMetrics, Metrics};
 use crate::settle::SettleStage;
 use crate::source::{Held, Limits, SourceInfo, SourceStage, clerk};
 use crate::target::{Target, Targets};
-use crate::{Retry, Rules, To};
+use crate::{Dispatch, Retry, Rules, To};
 use roundsman::Subscribe;
 use roundsman::stage::{TransformStage, consumer, producer, transform};
 use roundsman_store::{Bounds, Clock, Store, StoreError, SystemClock};
@@ -41,23 +41,6 @@ impl Default for Settings {
             rules: Rules::default(),
             dead_kept: None,
         }
-    }
-}
-
-/// Demand of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dispatch {
-    /// Messages in flight at most.
-    pub max_in_flight: usize,
-    /// Payload bytes in flight at most; one message always goes.
-    pub max_bytes: usize,
-    /// Messages of one key in flight at most, at every level of its path.
-    pub per_key: usize,
-}
-
-impl Default for Dispatch {
-    fn default() -> Self {
-        Self { max_in_flight: 1000, max_bytes: 64 << 20, per_key: 100 }
     }
 }
 
@@ -119,22 +102,23 @@ impl NodeBuilder {
         let (errands, errand_list) = mpsc::unbounded_channel();
         let (held, resting) = watch::channel(Held::default());
         let limits = Limits {
-            dispatch: settings.dispatch,
+            dispatch: settings.dispatch.clone(),
             retry: settings.retry,
             rules: settings.rules.clone(),
             targets: targets.clone(),
             augments: augments.clone().into(),
         };
-        let shows = (metrics.clone(), feed.clone());
-        let source = SourceStage::new(store.clone(), clock.clone(), limits, shows, errands, held);
+        let (shows, ended) = ((metrics.clone(), feed.clone()), Ended::default());
+        let asks = (errands, ended.clone());
+        let source = SourceStage::new(store.clone(), clock.clone(), limits, shows, asks, held);
         let source = producer(source).unbounded().spawn();
         let policy = (settings.rules.clone(), settings.retry);
         let most = settings.dispatch.max_in_flight.max(1);
-        let told = (metrics.clone(), feed.clone(), source.stage.clone());
+        let (shows, told) = ((metrics.clone(), feed.clone()), (source.stage.clone(), ended));
         let by = (settings.rules.clone(), clock.clone());
         let road = augmenting(augments, &by, &metrics);
         let first = road.first().map(|augment| augment.stage.clone());
-        let deliver = DeliverStage::new(targets, policy, clock.clone(), told, first, most);
+        let deliver = DeliverStage::new(targets, policy, clock.clone(), shows, told, first, most);
         let deliver = transform(deliver).spawn();
         let (tells, counts) = (source.stage.clone(), metrics.clone());
         let settle = SettleStage::new(store.clone(), clock.clone(), tells, counts, feed.clone());

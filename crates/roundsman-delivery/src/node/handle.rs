@@ -7,12 +7,12 @@ use crate::feed::Feed;
 use crate::metrics::{Metrics, Snapshot, StageSnapshot};
 use crate::settle::Enough;
 use crate::source::{Held, SourceInfo};
-use crate::{IntakeError, Rules};
+use crate::{Dispatch, IntakeError, KeyReport, Rules, Wait};
 use futures_util::future::select_all;
 use parking_lot::RwLock;
 use roundsman::{Reason, StageRef};
 use roundsman_store::{
-    Draft, Endpoint, LaneId, MessageId, Receipt, Settled, Sighting, State, Store, StoreError,
+    Draft, Endpoint, Key, LaneId, MessageId, Receipt, Settled, Sighting, State, Store, StoreError,
 };
 use rustc_hash::FxHashMap;
 use std::fmt;
@@ -30,6 +30,7 @@ pub(super) struct Shared {
     pub(super) source: StageRef<SourceInfo>,
     pub(super) held: watch::Receiver<Held>,
     settings: Settings,
+    dispatch: RwLock<Dispatch>,
     metrics: Arc<Metrics>,
     pub(super) feed: Arc<Feed>,
     augments: Vec<StageRef<AugmentInfo>>,
@@ -56,6 +57,7 @@ impl Shared {
             store,
             source,
             held,
+            dispatch: RwLock::new(settings.dispatch.clone()),
             settings,
             metrics,
             feed,
@@ -199,6 +201,35 @@ impl Node {
         let (answer, heard) = oneshot::channel();
         let asked = self.0.source.info(SourceInfo::IsOut(lane, seq, answer)).is_ok();
         asked && heard.await.unwrap_or(false)
+    }
+
+    /// Why the messages of a key wait, or of all keys that begin with it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn explain(&self, key: &Key) -> Result<KeyReport, StoreError> {
+        let counts = self.0.store.key_counts(key).await?;
+        let (answer, heard) = oneshot::channel();
+        let asked = self.0.source.info(SourceInfo::Explain(key.clone(), answer)).is_ok();
+        let mut report = if asked { heard.await.unwrap_or_default() } else { KeyReport::default() };
+        (report.backlog, report.held) = (counts.backlog, counts.held);
+        if counts.held > 0 {
+            report.add(Wait::Absent);
+        }
+        Ok(report)
+    }
+
+    /// How turns are dealt now.
+    #[must_use]
+    pub fn dispatch(&self) -> Dispatch {
+        self.0.dispatch.read().clone()
+    }
+
+    /// Deals turns in another way from now on, for what waits too. How much is asked for in all,
+    /// [`Dispatch::max_in_flight`], stays as it was when the node was started.
+    pub fn set_dispatch(&self, dispatch: Dispatch) {
+        *self.0.dispatch.write() = dispatch.clone();
+        let _ = self.0.source.info(SourceInfo::Dispatch(Box::new(dispatch)));
     }
 
     /// What it holds, all at once.

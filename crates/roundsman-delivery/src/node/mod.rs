@@ -6,7 +6,7 @@ mod handle;
 mod operate;
 mod tend;
 
-pub use builder::{Dispatch, NodeBuilder, Settings};
+pub use builder::{NodeBuilder, Settings};
 pub use drain::DrainReport;
 pub use handle::Node;
 pub use operate::TakeBack;

@@ -3,10 +3,16 @@
 use super::lane::Told;
 use super::pick::Picked;
 use crate::deliver::DeliverInfo;
+use crate::{BusyKey, Dispatch, KeyReport};
 use roundsman::StageRef;
-use roundsman_store::{Ask, ClaimId, Endpoint, Fetched, Hint, Lane, LaneId, StoreError, Timestamp};
+use roundsman_store::{
+    Ask, ClaimId, Endpoint, Fetched, Hint, Key, Lane, LaneId, StoreError, Timestamp,
+};
 use std::sync::Arc;
 use tokio::sync::oneshot;
+
+/// A slice of the lanes that have something ready.
+pub(crate) type Walked = Result<Vec<Arc<Lane>>, StoreError>;
 
 /// What the source is told.
 #[derive(Debug)]
@@ -32,11 +38,19 @@ pub(crate) enum SourceInfo {
     /// The store has answered a fetch.
     Fetched(Vec<(Ask, u32)>, Result<Vec<Fetched>, StoreError>),
     /// The store has answered a walk.
-    Walked(Result<Vec<Arc<Lane>>, StoreError>),
+    Walked(Walked),
+    /// The same, for lanes that were passed over before.
+    CaughtUp(Walked),
     /// Time has passed: look for overdue acknowledgements and idle lanes.
     Tick,
     /// Every so often: walk a lap although nothing says so.
     Lap,
+    /// A key's rate may let it go on.
+    Alarm,
+    /// Services have ended.
+    Served,
+    /// Turns are dealt in another way from now on.
+    Dispatch(Box<Dispatch>),
     /// Where the source tells the ends that are its own to tell.
     Downstream(StageRef<DeliverInfo>),
     /// Ask for nothing more.
@@ -50,7 +64,9 @@ pub(crate) enum SourceInfo {
     /// The lanes that have something to do.
     Resident(oneshot::Sender<Vec<Arc<Lane>>>),
     /// The busiest keys.
-    Busiest(usize, oneshot::Sender<Vec<(String, u64, u64)>>),
+    Busiest(usize, oneshot::Sender<Vec<BusyKey>>),
+    /// Why a key waits.
+    Explain(Key, oneshot::Sender<KeyReport>),
 }
 
 /// What the source holds, for whoever waits for it to come to rest.

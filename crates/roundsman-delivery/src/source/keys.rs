@@ -1,130 +1,261 @@
-//! How much each key has in flight, at every level of its path, and which lanes wait for room. Pure.
+//! Whose turn it is among the keys: the scheduler, and the lanes of each key that wait. Pure.
+//!
+//! The lanes of a key share its account and take turns in it. Rules that can serve only so many
+//! messages at once have a pool of their own: what they cannot serve takes up no slot of the node.
 
-use roundsman_store::{Key, LaneId};
+use super::lanes::Limits;
+use crate::dispatch::{Charge, Dispatch, parts};
+use roundsman::fair::{Account, Scheduler, Standing};
+use roundsman_store::{Key, LaneId, Timestamp};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
-/// The number of one level of a key's path among the keys that have resident lanes.
-pub(crate) type Level = usize;
-
-#[derive(Debug, Default)]
-struct Account {
-    name: String,
-    lanes: usize,
-    flying: usize,
-    waiting: VecDeque<LaneId>,
-}
-
-/// Accounts of the keys that have resident lanes; an idle key has none.
+/// The keys that have resident lanes, and those that still owe something.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    cap: usize,
-    by_name: FxHashMap<String, Level>,
-    accounts: Vec<Account>,
-    free: Vec<Level>,
+    turns: Scheduler<Box<str>>,
+    charge: Charge,
+    /// Of each rule, the pool that its messages are served from.
+    pools: Vec<Account>,
+    open: FxHashMap<Account, Open>,
+}
+
+/// A key that has resident lanes under the rules of one pool.
+#[derive(Debug)]
+struct Open {
+    key: Key,
+    /// Its resident lanes.
+    lanes: usize,
+    /// Those of them that wait for their turn, in order.
+    waiting: VecDeque<LaneId>,
+    /// Others of its lanes wait to become resident.
+    crowded: bool,
+}
+
+/// What was charged for a message that is with its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fare {
+    charged: u64,
+    since: Timestamp,
 }
 
 impl Keys {
-    /// At most `cap` messages of one key in flight.
-    pub(crate) fn new(cap: usize) -> Self {
-        Self { cap, by_name: FxHashMap::default(), accounts: Vec::new(), free: Vec::new() }
-    }
-
-    /// Opens the accounts of a key, one for each prefix of its path, widest first.
-    pub(crate) fn open(&mut self, key: &Key) -> Box<[Level]> {
-        let written = key.as_str();
-        let ends = written.match_indices('/').map(|(at, _)| at).chain([written.len()]);
-        ends.map(|end| self.open_level(&written[..end])).collect()
-    }
-
-    fn open_level(&mut self, name: &str) -> Level {
-        let level = match self.by_name.get(name) {
-            Some(level) => *level,
-            None => {
-                let level = self.free.pop().unwrap_or_else(|| {
-                    self.accounts.push(Account::default());
-                    self.accounts.len() - 1
-                });
-                self.accounts[level].name = name.to_owned();
-                self.by_name.insert(name.to_owned(), level);
-                level
-            }
+    /// `capacities`: of each rule, how many messages it can serve at once, where that is bounded.
+    pub(crate) fn new(dispatch: &Dispatch, capacities: &[Option<usize>]) -> Self {
+        let slots = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).max(1);
+        let mut turns = Scheduler::new(dispatch.policy(), u32::MAX);
+        let most = slots(dispatch.max_in_flight);
+        let shared = turns.pool(most);
+        let pool = |capacity: &Option<usize>| match capacity {
+            Some(count) => turns.pool(slots(*count).min(most)),
+            None => shared,
         };
-        self.accounts[level].lanes += 1;
-        level
+        let pools = capacities.iter().map(pool).collect();
+        Self { turns, charge: dispatch.charge, pools, open: FxHashMap::default() }
     }
 
-    /// Closes them again; an account without lanes is forgotten.
-    pub(crate) fn close(&mut self, levels: &[Level]) {
-        for level in levels {
-            let account = &mut self.accounts[*level];
-            account.lanes -= 1;
-            if account.lanes == 0 {
-                self.by_name.remove(&account.name);
-                self.accounts[*level] = Account::default();
-                self.free.push(*level);
+    /// Acts on whatever waits, at once.
+    pub(crate) fn set_dispatch(&mut self, dispatch: &Dispatch) {
+        self.charge = dispatch.charge;
+        self.turns.set_policy(dispatch.policy());
+    }
+
+    fn pool(&self, rule: usize) -> Account {
+        self.pools.get(rule).copied().unwrap_or(self.turns.root())
+    }
+
+    /// Opens the account of a key for one more lane.
+    pub(crate) fn open(&mut self, key: &Key, rule: usize) -> Account {
+        let account = self.turns.open(self.pool(rule), parts(key));
+        let open = self.open.entry(account).or_insert_with(|| Open {
+            key: key.clone(),
+            lanes: 0,
+            waiting: VecDeque::new(),
+            crowded: false,
+        });
+        open.lanes += 1;
+        account
+    }
+
+    /// A lane of the key has gone; an account that nothing is left of is forgotten.
+    pub(crate) fn close(&mut self, account: Account, lane: LaneId) {
+        let Some(open) = self.open.get_mut(&account) else { return };
+        open.waiting.retain(|other| *other != lane);
+        open.lanes -= 1;
+        open.crowded &= open.lanes > Limits::KEY_LANES / 4 * 3;
+        let (left, waiting) = (open.lanes, open.waiting.len());
+        if waiting == 0 {
+            self.turns.rest(account);
+        }
+        if left == 0 {
+            self.open.remove(&account);
+        }
+        self.turns.close(account);
+    }
+
+    /// How many lanes of the key are resident.
+    pub(crate) fn lanes(&self, key: &Key, rule: usize) -> usize {
+        let account = self.turns.find_leaf(self.pool(rule), parts(key));
+        account.and_then(|account| self.open.get(&account)).map_or(0, |open| open.lanes)
+    }
+
+    /// More lanes of a key have something to do than may be resident.
+    pub(crate) fn crowd(&mut self, key: &Key, rule: usize) {
+        let account = self.turns.find_leaf(self.pool(rule), parts(key));
+        if let Some(open) = account.and_then(|account| self.open.get_mut(&account)) {
+            open.crowded = true;
+        }
+    }
+
+    /// Whether lanes of the key wait to become resident.
+    pub(crate) fn is_crowded(&self, account: Account) -> bool {
+        self.open.get(&account).is_some_and(|open| open.crowded)
+    }
+
+    /// A lane waits for its turn, behind or before the others of its key.
+    pub(crate) fn wait(&mut self, account: Account, lane: LaneId, first: bool, now: Timestamp) {
+        let Some(open) = self.open.get_mut(&account) else { return };
+        if first {
+            open.waiting.push_front(lane);
+        } else {
+            open.waiting.push_back(lane);
+        }
+        self.turns.ready(account, moment(now));
+    }
+
+    /// The lane whose turn it is; it waits no longer. Say [`rested`](Self::rested) behind it.
+    pub(crate) fn next(&mut self, now: Timestamp) -> Option<(Account, LaneId)> {
+        loop {
+            let account = self.turns.next(moment(now))?;
+            match self.open.get_mut(&account).and_then(|open| open.waiting.pop_front()) {
+                Some(lane) => return Some((account, lane)),
+                None => self.turns.rest(account),
             }
         }
     }
 
-    /// How many more of this key may go; 0 parks `lane` until one of them is back.
-    pub(crate) fn room(&mut self, levels: &[Level], lane: LaneId) -> usize {
-        let room = |level: &Level| self.cap.saturating_sub(self.accounts[*level].flying);
-        let Some((level, least)) =
-            levels.iter().map(|level| (*level, room(level))).min_by_key(|(_, room)| *room)
-        else {
-            return self.cap;
+    /// Whether the key may go on: it has credit left, and nobody comes before it.
+    pub(crate) fn goes_on(&mut self, account: Account, now: Timestamp) -> bool {
+        self.turns.next(moment(now)) == Some(account)
+    }
+
+    /// A turn is over: without a lane that waits, the key has none to come.
+    pub(crate) fn rested(&mut self, account: Account) {
+        if self.open.get(&account).is_none_or(|open| open.waiting.is_empty()) {
+            self.turns.rest(account);
+        }
+    }
+
+    /// A message of so many bytes goes to its target.
+    pub(crate) fn start(&mut self, account: Account, bytes: usize, now: Timestamp) -> Fare {
+        let charged = self.turns.start(account, self.charge.before(bytes), moment(now));
+        Fare { charged, since: now }
+    }
+
+    /// The target is done with a message; `took` where it is known how long that was.
+    pub(crate) fn settle(
+        &mut self,
+        account: Account,
+        fare: Fare,
+        took: Option<u64>,
+        now: Timestamp,
+    ) {
+        let cost = match self.charge {
+            Charge::Time => took.unwrap_or_else(|| micros(fare.since, now)),
+            Charge::Bytes | Charge::Count => fare.charged,
         };
-        if least == 0 {
-            self.accounts[level].waiting.push_back(lane);
-        }
-        least
+        self.turns.settle(account, fare.charged, cost, moment(now));
     }
 
-    pub(crate) fn take_off(&mut self, levels: &[Level], count: usize) {
-        for level in levels {
-            self.accounts[*level].flying += count;
-        }
-    }
-
-    /// One is back; lanes that waited for it are handed out to be looked at again.
-    pub(crate) fn land(&mut self, levels: &[Level], woken: &mut Vec<LaneId>) {
-        for level in levels {
-            let account = &mut self.accounts[*level];
-            account.flying = account.flying.saturating_sub(1);
-            if !account.waiting.is_empty() {
-                woken.extend(account.waiting.drain(..));
-            }
+    /// A message is still with its target: what it has cost so far is charged now.
+    pub(crate) fn run_on(&mut self, account: Account, fare: &mut Fare, now: Timestamp) {
+        let so_far = micros(fare.since, now);
+        if self.charge == Charge::Time && so_far > fare.charged {
+            self.turns.charge(account, so_far - fare.charged);
+            fare.charged = so_far;
         }
     }
 
-    /// The keys with most in flight: name and count, busiest first.
-    pub(crate) fn busiest(&self, count: usize) -> Vec<(String, u64)> {
-        let mut busy: Vec<_> = self.accounts.iter().filter(|account| account.flying > 0).collect();
-        busy.sort_by_key(|account| std::cmp::Reverse(account.flying));
+    /// Whether somebody has a turn to come.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.turns.is_waiting()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.open.is_empty() && self.turns.is_empty()
+    }
+
+    /// When a key's rate lets it go on, where one waits for that.
+    pub(crate) fn alarm(&self) -> Option<Timestamp> {
+        let alarm = self.turns.alarm()?;
+        Some(Timestamp(i64::try_from(alarm).unwrap_or(i64::MAX)))
+    }
+
+    /// Where a key stands, in each pool that knows it; a path that others begin with, too.
+    pub(crate) fn standings(&self, key: &Key) -> Vec<Standing> {
+        let mut pools = self.pools.clone();
+        pools.sort_unstable();
+        pools.dedup();
+        let found = pools.into_iter().filter_map(|pool| self.turns.find(pool, parts(key)));
+        found.map(|account| self.turns.standing(account)).collect()
+    }
+
+    /// The keys with most in flight, busiest first; their accounts, names and how many fly.
+    pub(crate) fn busiest(&self, count: usize) -> Vec<(Account, &Key, u64)> {
+        let flying = |account: &Account| u64::from(self.turns.flying(*account));
+        let all = self.open.iter().map(|(account, open)| (*account, &open.key, flying(account)));
+        let mut busy: Vec<_> = all.filter(|(.., flying)| *flying > 0).collect();
+        busy.sort_by_key(|(_, key, flying)| (std::cmp::Reverse(*flying), *key));
         busy.truncate(count);
-        busy.iter().map(|account| (account.name.clone(), account.flying as u64)).collect()
+        busy
     }
+}
+
+/// As the scheduler counts time.
+fn moment(now: Timestamp) -> u64 {
+    u64::try_from(now.0).unwrap_or(0)
+}
+
+fn micros(since: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.since(since).as_micros()).unwrap_or(u64::MAX).max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp(5);
+
     #[test]
-    fn a_cap_holds_at_every_level_and_wakes_who_waits() {
-        let mut keys = Keys::new(2);
+    fn a_cap_holds_at_every_level_and_its_end_wakes_who_waits() {
+        let dispatch = Dispatch { per_key: 2, ..Dispatch::default() };
+        let mut keys = Keys::new(&dispatch, &[None]);
         let (one, two) = (Key::parse("team/a").unwrap(), Key::parse("team/b").unwrap());
-        let (a, b) = (keys.open(&one), keys.open(&two));
-        assert_eq!((a.len(), a[0] == b[0], a[1] == b[1]), (2, true, false));
-        keys.take_off(&a, 2);
-        assert_eq!(keys.room(&b, LaneId(7)), 0, "the team is at its cap");
-        let mut woken = Vec::new();
-        keys.land(&a, &mut woken);
-        assert_eq!(woken, [LaneId(7)]);
-        assert_eq!(keys.room(&b, LaneId(7)), 1);
-        keys.close(&a);
-        keys.close(&b);
-        assert!(keys.by_name.is_empty(), "an idle key costs nothing");
+        let (a, b) = (keys.open(&one, 0), keys.open(&two, 0));
+        keys.wait(a, LaneId(1), false, NOW);
+        let fares: Vec<_> = (0..2).map(|_| keys.start(a, 10, NOW)).collect();
+        keys.wait(b, LaneId(2), false, NOW);
+        assert_eq!(keys.next(NOW), None, "the team is at its cap");
+        keys.settle(a, fares[0], None, NOW);
+        assert!(keys.next(NOW).is_some());
+        keys.settle(a, fares[1], None, NOW);
+        keys.close(a, LaneId(1));
+        keys.close(b, LaneId(2));
+        assert!(keys.is_idle(), "an idle key costs nothing");
+    }
+
+    #[test]
+    fn a_rule_that_is_full_leaves_the_others_alone() {
+        let mut keys = Keys::new(&Dispatch::default(), &[None, Some(1)]);
+        let key = Key::parse("a").unwrap();
+        let (channel, hook) = (keys.open(&key, 0), keys.open(&key, 1));
+        keys.wait(hook, LaneId(1), false, NOW);
+        assert_eq!(keys.next(NOW), Some((hook, LaneId(1))));
+        let _ = keys.start(hook, 10, NOW);
+        keys.wait(hook, LaneId(1), false, NOW);
+        assert_eq!(keys.next(NOW), None, "one at a time");
+        keys.wait(channel, LaneId(2), false, NOW);
+        assert_eq!(keys.next(NOW), Some((channel, LaneId(2))));
     }
 }

@@ -1,6 +1,7 @@
 //! One resident lane: what was read of it and not dispatched, and what of it is out. Pure.
 
-use super::keys::Level;
+use super::keys::Fare;
+use roundsman::fair::Account;
 use roundsman_store::{Endpoint, History, Lane, LaneId, Record, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub(crate) struct Told {
     /// The attempt that was settled; `None` where any attempt was, by an acknowledgement.
     pub(crate) attempt: Option<u32>,
     pub(crate) ending: Ending,
+    /// When it is tried again, where it is.
+    pub(crate) again: Option<Timestamp>,
 }
 
 /// A message that is out.
@@ -35,6 +38,8 @@ pub(crate) struct Out {
     pub(crate) bytes: usize,
     pub(crate) history: Option<Box<History>>,
     pub(crate) state: OutState,
+    /// What was charged for it, while it is with its target.
+    pub(crate) fare: Option<Fare>,
 }
 
 /// Where a message that is out is.
@@ -53,7 +58,8 @@ pub(crate) enum OutState {
 pub(crate) struct Resident {
     pub(crate) lane: Arc<Lane>,
     pub(crate) rule: usize,
-    pub(crate) levels: Box<[Level]>,
+    /// What its messages are charged to.
+    pub(crate) account: Account,
     /// What has to answer for its messages to be delivered.
     pub(crate) endpoints: Box<[Endpoint]>,
     /// Read, in order, and not dispatched.
@@ -82,6 +88,8 @@ pub(crate) struct Resident {
     pub(crate) listed: bool,
     /// No room in its topic's window.
     pub(crate) parked: bool,
+    /// Something of it was dispatched since it became resident.
+    pub(crate) had_turn: bool,
     /// Nothing happened since the last sweep.
     pub(crate) idle: bool,
 }
@@ -90,14 +98,14 @@ impl Resident {
     pub(crate) fn new(
         lane: Arc<Lane>,
         rule: usize,
-        levels: Box<[Level]>,
+        account: Account,
         endpoints: Box<[Endpoint]>,
         generation: u32,
     ) -> Self {
         Self {
             lane,
             rule,
-            levels,
+            account,
             endpoints,
             queue: VecDeque::new(),
             cursor: 0,
@@ -112,6 +120,7 @@ impl Resident {
             blocked: false,
             listed: false,
             parked: false,
+            had_turn: false,
             idle: false,
         }
     }

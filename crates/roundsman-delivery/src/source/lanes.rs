@@ -3,19 +3,18 @@
 use super::audience::Audience;
 use super::fence::Fences;
 use super::keys::Keys;
-use super::lane::{Ending, Out, OutState, Resident, Told};
+use super::lane::{OutState, Resident};
 use super::parking::{Parking, Try, bar};
+use super::why::Aside;
 use crate::augment::Augment;
 use crate::metrics::Metrics;
 use crate::rule::{Order, Rule, Rules};
 use crate::settle::Closing;
 use crate::target::Targets;
 use crate::{Dispatch, Retry};
-use roundsman::RoundRobin;
 use roundsman_store::{Block, Endpoint, Fresh, Lane, LaneId, Timestamp};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// What the lanes go by.
 #[derive(Clone, Debug)]
@@ -32,8 +31,18 @@ impl Limits {
     pub(crate) const QUEUE: usize = 128;
     /// Payload bytes of one lane that are read at once.
     pub(crate) const QUEUE_BYTES: usize = 256 << 10;
-    /// Lanes that are resident before walking pauses.
+    /// Records of one lane that may be read ahead however many others there are.
+    pub(crate) const FEW: usize = 8;
+    /// Lanes of one key that are resident.
+    pub(crate) const KEY_LANES: usize = 1024;
+    /// Lanes that are resident. Each has its turn; where others wait, it then leaves to them.
     pub(crate) const RESIDENT: usize = 8192;
+
+    /// Of each rule, how many messages it can serve at once, where that is bounded.
+    pub(super) fn capacities(&self) -> Vec<Option<usize>> {
+        let rules = self.rules.iter().enumerate();
+        rules.map(|(number, rule)| self.targets.capacity(number, rule)).collect()
+    }
 
     /// What has to answer for the messages of a topic under this rule.
     fn endpoints(&self, number: usize, rule: &Rule, topic: &str) -> Box<[Endpoint]> {
@@ -53,14 +62,16 @@ impl Limits {
 pub(crate) struct Wants {
     /// Lanes that have room and more in the store; see [`Lanes::asks`].
     pub(crate) fetch: FxHashSet<LaneId>,
+    /// The same, of those that have next to nothing in memory.
+    pub(crate) starving: FxHashSet<LaneId>,
     /// Lanes that nobody is there for, and those whose endpoint is parked.
     pub(crate) block: Vec<(LaneId, Block)>,
     /// Endpoints that are to be tried again.
     pub(crate) attempt: Vec<Try>,
     /// Ends that are the source's own to tell: expired, not acknowledged in time.
     pub(crate) close: Vec<Closing>,
-    /// A lane was passed over because too many were resident.
-    pub(crate) walk: bool,
+    /// A lane was passed over because too many were resident, or gave up its place to others.
+    pub(crate) passed: bool,
 }
 
 /// The resident lanes.
@@ -68,11 +79,13 @@ pub(crate) struct Wants {
 pub(crate) struct Lanes {
     pub(super) limits: Limits,
     pub(super) lanes: FxHashMap<LaneId, Resident>,
-    pub(super) ring: RoundRobin<LaneId>,
     pub(super) keys: Keys,
+    /// The moment that was last told.
+    pub(super) now: Timestamp,
     pub(super) audience: Audience,
     pub(super) parking: Parking,
     pub(super) fences: Fences,
+    pub(super) aside: Aside,
     pub(super) wants: Wants,
     pub(super) metrics: Arc<Metrics>,
     /// Lanes with something unacknowledged.
@@ -84,6 +97,11 @@ pub(crate) struct Lanes {
     pub(super) queued_bytes: usize,
     /// The last generation given to a lane's cursor.
     generation: u32,
+    /// Lanes wait to become resident.
+    crowded: bool,
+    /// The lane that came last was one of them.
+    turned_away: bool,
+    pub(super) evicted: u64,
     /// A message that must go alone waits for everything else to land, or flies.
     pub(super) alone: Option<LaneId>,
 }
@@ -91,13 +109,14 @@ pub(crate) struct Lanes {
 impl Lanes {
     pub(crate) fn new(limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
-            keys: Keys::new(limits.dispatch.per_key),
+            keys: Keys::new(&limits.dispatch, &limits.capacities()),
             limits,
+            now: Timestamp::default(),
             lanes: FxHashMap::default(),
-            ring: RoundRobin::new(),
             audience: Audience::default(),
             parking: Parking::default(),
             fences: Fences::default(),
+            aside: Aside::default(),
             wants: Wants::default(),
             metrics,
             acking: FxHashSet::default(),
@@ -107,6 +126,9 @@ impl Lanes {
             queued: 0,
             queued_bytes: 0,
             generation: 0,
+            crowded: false,
+            turned_away: false,
+            evicted: 0,
             alone: None,
         }
     }
@@ -120,7 +142,8 @@ impl Lanes {
             if !self.lanes.contains_key(&id) && !self.admit(&record.lane) {
                 continue;
             }
-            let full = self.read_ahead_room() == 0;
+            let queued = self.lanes.get(&id).map_or(0, |lane| lane.queue.len());
+            let may_queue = self.may_queue(queued);
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             lane.idle = false;
             if record.seq <= lane.cursor {
@@ -129,7 +152,7 @@ impl Lanes {
             }
             let follows = previous.is_some_and(|previous| previous <= lane.cursor);
             let steady = !lane.more && !lane.fetching && lane.back_to.is_none() && !lane.blocked;
-            if is_believed && follows && steady && !full && lane.queue.len() < Limits::QUEUE {
+            if is_believed && follows && steady && may_queue {
                 lane.cursor = record.seq;
                 self.queued += 1;
                 self.queued_bytes += record.payload.len();
@@ -143,10 +166,11 @@ impl Lanes {
         }
     }
 
-    /// A lane that has something to do: found on a walk, released, or hinted at.
-    pub(crate) fn visit(&mut self, lane: &Arc<Lane>) {
+    /// A lane that has something to do: found on a walk, released, or hinted at. Whether it was
+    /// taken in, or has to wait for something else than room.
+    pub(crate) fn visit(&mut self, lane: &Arc<Lane>) -> bool {
         if !self.lanes.contains_key(&lane.id) && !self.admit(lane) {
-            return;
+            return !std::mem::take(&mut self.turned_away);
         }
         if let Some(resident) = self.lanes.get_mut(&lane.id) {
             resident.idle = false;
@@ -154,6 +178,7 @@ impl Lanes {
             resident.has_more();
             self.poke(lane.id);
         }
+        true
     }
 
     /// Makes a lane resident, where somebody is there for it and there is room.
@@ -164,102 +189,27 @@ impl Lanes {
             self.block(lane.id, block);
             return false;
         }
-        if self.lanes.len() >= Limits::RESIDENT {
-            self.wants.walk = true;
+        let of_key = || self.keys.lanes(&lane.key, rule);
+        let many = self.lanes.len() >= Limits::KEY_LANES && of_key() >= Limits::KEY_LANES;
+        if many || self.lanes.len() >= Limits::RESIDENT {
+            if many {
+                self.keys.crowd(&lane.key, rule);
+            } else {
+                self.crowded = true;
+            }
+            (self.wants.passed, self.turned_away) = (true, true);
             return false;
         }
-        let levels = self.keys.open(&lane.key);
+        let account = self.keys.open(&lane.key, rule);
         self.audience.add_lane(&lane.topic, lane.id);
         self.generation = self.generation.wrapping_add(1);
-        let resident = Resident::new(lane.clone(), rule, levels, endpoints, self.generation);
+        let resident = Resident::new(lane.clone(), rule, account, endpoints, self.generation);
         self.lanes.insert(lane.id, resident);
         true
     }
 
-    /// A message was settled.
-    pub(crate) fn settled(&mut self, told: Told, now: Timestamp) {
-        let mut woken = Vec::new();
-        let Some(lane) = self.lanes.get_mut(&told.lane) else { return };
-        (lane.idle, lane.parked) = (false, false);
-        let known = lane.out.get(&told.seq).map(|out| out.attempt);
-        let is_old = known.is_some() && told.attempt.is_some() && told.attempt != known;
-        if is_old && told.ending != Ending::Gone {
-            return;
-        }
-        if let Some(bytes) = lane.strike(told.seq) {
-            self.queued -= 1;
-            self.queued_bytes -= bytes;
-        }
-        match told.ending {
-            Ending::Back => lane.go_back(told.seq),
-            Ending::Blocked => {
-                lane.blocked = true;
-                lane.go_back(told.seq);
-            }
-            Ending::Gone | Ending::Unacknowledged => {}
-        }
-        if let Some(out) = lane.out.remove(&told.seq) {
-            self.landed(told, out, now, &mut woken);
-        }
-        self.metrics.unacknowledged.store(self.unacknowledged as u64, Ordering::Relaxed);
-        self.metrics.in_flight.store(self.flying as u64, Ordering::Relaxed);
-        self.poke(told.lane);
-        for lane in woken {
-            self.unlist(lane);
-        }
-    }
-
-    /// Books what was out as back, or as waiting for its acknowledgement.
-    fn landed(&mut self, told: Told, mut out: Out, now: Timestamp, woken: &mut Vec<LaneId>) {
-        let Some(lane) = self.lanes.get_mut(&told.lane) else { return };
-        if let OutState::Flying { again } = out.state {
-            lane.flying -= 1;
-            self.flying -= 1;
-            self.flying_bytes -= out.bytes;
-            self.keys.land(&lane.levels, woken);
-            if self.alone == Some(told.lane) && self.flying == 0 {
-                self.alone = None;
-            }
-            if again && told.ending == Ending::Back {
-                // Written before, not taken this time: it stays unacknowledged.
-                out.state = OutState::Unacknowledged { since: now, again: true };
-                lane.out.insert(told.seq, out);
-                self.unacknowledged += 1;
-                self.acking.insert(told.lane);
-                return;
-            }
-        }
-        let was_waiting = matches!(out.state, OutState::Unacknowledged { .. });
-        if was_waiting && told.ending == Ending::Back {
-            lane.out.insert(told.seq, out);
-            return;
-        }
-        if told.ending == Ending::Unacknowledged && !was_waiting {
-            out.state = OutState::Unacknowledged { since: now, again: false };
-            lane.out.insert(told.seq, out);
-            self.unacknowledged += 1;
-            self.acking.insert(told.lane);
-            return;
-        }
-        self.unacknowledged -= usize::from(was_waiting);
-        let topic = lane.lane.topic.clone();
-        self.audience.remove_out(&topic, 1);
-        if self.audience.get(&topic).is_some_and(|topic| topic.lanes.len() > 1) {
-            // Another lane of the topic may have waited for room in the window.
-            self.unpark_all(&topic);
-        }
-    }
-
-    /// A lane that waited at its key's cap may go on.
-    fn unlist(&mut self, id: LaneId) {
-        if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.listed = false;
-            self.poke(id);
-        }
-    }
-
     /// The lanes of a topic that waited for room in its window may go on.
-    fn unpark_all(&mut self, topic: &str) {
+    pub(super) fn unpark_all(&mut self, topic: &str) {
         for id in self.audience.lanes_of(topic) {
             if let Some(lane) = self.lanes.get_mut(&id) {
                 lane.parked = false;
@@ -322,14 +272,20 @@ impl Lanes {
         let waits = lane.parked || lane.fenced || lane.back_to.is_some();
         if !lane.queue.is_empty() && !lane.listed && !waits {
             lane.listed = true;
-            self.ring.push(id);
+            self.keys.wait(lane.account, id, false, self.now);
         }
-        if lane.more
-            && !lane.fetching
-            && lane.back_to.is_none()
-            && lane.queue.len() <= Limits::QUEUE / 2
-        {
-            self.wants.fetch.insert(id);
+        let crowded = self.crowded || self.keys.is_crowded(lane.account);
+        if crowded && lane.had_turn && lane.out.is_empty() && !lane.fetching && !waits {
+            // It has had its turn, and others wait to be read: it waits for the next round.
+            self.wants.passed |= !lane.is_done();
+            return self.evict(id);
+        }
+        if lane.more && !lane.fetching && lane.back_to.is_none() {
+            if lane.queue.len() < Limits::FEW {
+                self.wants.starving.insert(id);
+            } else if lane.queue.len() <= Limits::QUEUE / 2 {
+                self.wants.fetch.insert(id);
+            }
         }
         if lane.is_done() && !lane.listed && self.lanes.len() > Limits::RESIDENT / 2 {
             self.evict(id);
@@ -350,10 +306,12 @@ impl Lanes {
         self.unacknowledged -= waiting;
         self.audience.remove_out(&lane.lane.topic, lane.out.len());
         self.audience.remove_lane(&lane.lane.topic, id);
-        self.keys.close(&lane.levels);
+        self.keys.close(lane.account, id);
         self.acking.remove(&id);
         self.wants.fetch.remove(&id);
-        self.ring.remove(&id);
+        self.wants.starving.remove(&id);
+        self.evicted += 1;
+        self.crowded &= self.lanes.len() > Limits::RESIDENT / 4 * 3;
         if self.alone == Some(id) {
             self.alone = None;
         }

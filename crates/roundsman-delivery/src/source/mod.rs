@@ -26,16 +26,19 @@ mod clerk;
 mod fence;
 mod info;
 mod keys;
+mod landing;
 mod lane;
 mod lanes;
 mod parking;
 mod pick;
+mod reach;
 mod reading;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod view;
 mod walk;
+mod why;
 
 pub(crate) use clerk::clerk;
 pub(crate) use info::{Held, SourceInfo};

@@ -111,6 +111,7 @@ impl Lanes {
     /// An endpoint answers again: the lanes that waited for it may go on once they are released.
     pub(crate) fn open(&mut self, endpoint: Endpoint) {
         self.parking.open(endpoint);
+        self.aside.opened();
         self.wants.attempt.push(Try::All(endpoint));
     }
 
@@ -125,6 +126,7 @@ impl Lanes {
         if let Block::Parked(endpoint) = block {
             self.parking.wait(endpoint, lane);
         }
+        self.set_aside(lane, block);
         self.wants.block.push((lane, block));
     }
 }

@@ -1,4 +1,4 @@
-//! Picking: whose turn it is. Round robin over the lanes, within every bound. Pure.
+//! Picking: the keys say whose turn it is; within every bound of its lane, its messages go. Pure.
 
 use super::lane::{Out, OutState};
 use super::lanes::Lanes;
@@ -6,6 +6,7 @@ use super::parking::bar;
 use crate::rule::{Ack, Rule, To};
 use crate::settle::Closing;
 use crate::target::Message;
+use roundsman::fair::Account;
 use roundsman_store::{LaneId, Outcome, Record, Timestamp};
 use std::sync::atomic::Ordering;
 
@@ -40,9 +41,6 @@ enum Head {
     None,
 }
 
-/// Messages of one lane in a row, before the next lane has its turn.
-const BURST: usize = 8;
-
 impl Lanes {
     /// Picks up to `demand` messages.
     pub(crate) fn pick(&mut self, demand: usize, now: Timestamp) -> Picked {
@@ -50,16 +48,14 @@ impl Lanes {
         if self.alone.is_some() && self.flying > 0 {
             return picked;
         }
-        let mut rounds = self.ring.len();
-        while picked.messages.len() < demand && rounds > 0 && !picked.alone && !picked.is_full {
-            let Some(id) = self.ring.pop() else { break };
-            rounds -= 1;
-            let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            lane.listed = false;
-            let left = demand - picked.messages.len();
-            if self.turn(id, left.min(BURST), now, &mut picked) {
-                rounds += 1;
+        self.now = now;
+        while picked.messages.len() < demand && !picked.alone && !picked.is_full {
+            let Some((account, id)) = self.keys.next(now) else { break };
+            if let Some(lane) = self.lanes.get_mut(&id) {
+                lane.listed = false;
+                self.turn(id, demand - picked.messages.len(), now, &mut picked);
             }
+            self.keys.rested(account);
             if self.alone.is_some() && !picked.alone {
                 break;
             }
@@ -68,9 +64,9 @@ impl Lanes {
         picked
     }
 
-    /// Gives a lane its turn; whether it took one and may have another in this pick.
-    fn turn(&mut self, id: LaneId, most: usize, now: Timestamp, picked: &mut Picked) -> bool {
-        let Some(room) = self.room(id, most) else { return false };
+    /// Gives a lane its turn: as many messages as its key may have in a row.
+    fn turn(&mut self, id: LaneId, most: usize, now: Timestamp, picked: &mut Picked) {
+        let Some((account, room)) = self.room(id, most) else { return };
         let mut taken = 0;
         while taken < room && !picked.alone {
             match self.head(id, now) {
@@ -81,8 +77,7 @@ impl Lanes {
                 Head::Alone if self.flying > 0 => {
                     // Everything else lands first; nothing new is picked until then.
                     self.alone = Some(id);
-                    self.relist_first(id);
-                    return false;
+                    return self.relist_first(id);
                 }
                 head @ (Head::Due | Head::Alone) => {
                     if head == Head::Alone {
@@ -90,14 +85,16 @@ impl Lanes {
                         picked.alone = true;
                     }
                     if let Some(record) = self.pop(id) {
-                        picked.messages.push(self.take_off(id, record));
+                        picked.messages.push(self.take_off(id, record, now));
                         taken += 1;
+                    }
+                    if !self.keys.goes_on(account, now) {
+                        break;
                     }
                 }
                 Head::Full => {
                     picked.is_full = true;
-                    self.relist_first(id);
-                    return false;
+                    return self.relist_first(id);
                 }
                 Head::Parked => {
                     if let Some(lane) = self.lanes.get_mut(&id) {
@@ -109,7 +106,6 @@ impl Lanes {
             }
         }
         self.poke(id);
-        taken > 0
     }
 
     /// What is to be done with the record at the head of a lane's queue.
@@ -150,7 +146,7 @@ impl Lanes {
 
     /// How many messages a lane may have picked now; `None` where it has to wait, and then
     /// whatever it waits for pokes it.
-    fn room(&mut self, id: LaneId, most: usize) -> Option<usize> {
+    fn room(&mut self, id: LaneId, most: usize) -> Option<(Account, usize)> {
         let lane = self.lanes.get_mut(&id)?;
         let rule = self.limits.rules.get(lane.rule)?;
         if lane.back_to.is_some() || lane.fenced || lane.blocked || lane.queue.is_empty() {
@@ -164,13 +160,7 @@ impl Lanes {
         if one && lane.flying > 0 {
             return None;
         }
-        let most = if one { 1 } else { most };
-        let room = self.keys.room(&lane.levels, id);
-        if room == 0 {
-            lane.listed = true;
-            return None;
-        }
-        Some(most.min(room))
+        Some((lane.account, if one { 1 } else { most }))
     }
 
     fn pop(&mut self, id: LaneId) -> Option<Record> {
@@ -183,7 +173,7 @@ impl Lanes {
     fn relist_first(&mut self, id: LaneId) {
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.listed = true;
-            self.ring.push_front(id);
+            self.keys.wait(lane.account, id, true, self.now);
         }
     }
 
@@ -192,8 +182,13 @@ impl Lanes {
         let Some(record) = self.pop(id) else { return };
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         let attempt = record.next_attempt();
-        let out =
-            Out { attempt, bytes: record.payload.len(), history: None, state: OutState::Closing };
+        let out = Out {
+            attempt,
+            bytes: record.payload.len(),
+            history: None,
+            state: OutState::Closing,
+            fare: None,
+        };
         if lane.out.insert(record.seq, out).is_none() {
             self.audience.add_out(&lane.lane.topic, 1);
         } else {
@@ -202,7 +197,7 @@ impl Lanes {
         self.wants.close.push(Closing::at(id, record.seq, attempt, None, Outcome::Expired));
     }
 
-    fn take_off(&mut self, id: LaneId, record: Record) -> (Message, usize) {
+    fn take_off(&mut self, id: LaneId, record: Record, now: Timestamp) -> (Message, usize) {
         let bytes = record.payload.len();
         self.flying += 1;
         self.flying_bytes += bytes;
@@ -210,9 +205,9 @@ impl Lanes {
             // Its lane is resident as long as it has a queue; said for completeness.
             return (Message { attempt: record.next_attempt(), record, again: false }, 0);
         };
-        self.keys.take_off(&lane.levels, 1);
+        let fare = Some(self.keys.start(lane.account, bytes, now));
         lane.flying += 1;
-        lane.idle = false;
+        (lane.idle, lane.had_turn) = (false, true);
         let mut attempt = record.next_attempt();
         let mut again = false;
         let mut history = record.history.clone();
@@ -229,7 +224,7 @@ impl Lanes {
             self.audience.add_out(&lane.lane.topic, 1);
         }
         let state = OutState::Flying { again };
-        lane.out.insert(record.seq, Out { attempt, bytes, history, state });
+        lane.out.insert(record.seq, Out { attempt, bytes, history, state, fare });
         (Message { record, attempt, again }, lane.rule)
     }
 }

@@ -5,17 +5,16 @@ use super::info::{Held, SourceInfo};
 use super::lanes::{Lanes, Limits};
 use super::parking::Try;
 use super::pick::Picked;
-use super::walk::Walk;
-use crate::deliver::{DeliverInfo, Turn};
+use super::walk::{CatchUp, Walk};
+use crate::deliver::{DeliverInfo, Ended, Turn};
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::patience::{Pause, until_answered};
 use futures_util::task::noop_waker_ref;
 use roundsman::{Emitter, Producer, Reason, StageRef};
 use roundsman_store::{
-    Ask, Claim, ClaimId, Claimed, Clock, Fetched, Hint, Lane, Release, Store, StoreError,
+    Claim, ClaimId, Claimed, Clock, Hint, Lane, Release, Store, StoreError, Timestamp,
 };
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,33 +24,33 @@ use tokio::sync::{mpsc, watch};
 
 /// The stage.
 pub(crate) struct SourceStage {
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    lanes: Lanes,
-    feed: Arc<Feed>,
-    walk: Walk,
+    pub(super) lanes: Lanes,
+    pub(super) feed: Arc<Feed>,
+    pub(super) walk: Walk,
+    pub(super) catch_up: CatchUp,
     errands: mpsc::UnboundedSender<Errand>,
+    ended: Ended,
+    /// When a key's rate lets it go on, as far as somebody will say so.
+    alarm: Option<Timestamp>,
     held: watch::Sender<Held>,
     downstream: Option<StageRef<DeliverInfo>>,
-    me: Option<StageRef<SourceInfo>>,
+    pub(super) me: Option<StageRef<SourceInfo>>,
     /// Asked for and not yet given.
     demand: usize,
     claiming: bool,
     resting: bool,
-    fetches: usize,
+    pub(super) fetches: usize,
     draining: bool,
 }
 
-/// Fetches under way at once.
-const FETCHES: usize = 2;
-/// Lanes in one fetch.
-const FETCH_LANES: usize = 256;
 /// So many messages in one claim are many.
 const MANY: usize = 64;
 /// How long the source rests for each of many.
 const EACH: Duration = Duration::from_micros(3);
 /// How long the source waits before it calls a failed store again.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 /// The same, for a claim: everything behind it waits as well.
 const CLAIM_PAUSE: Pause = Pause { first: PAUSE, longest: PAUSE };
 
@@ -61,7 +60,7 @@ impl SourceStage {
         clock: Arc<dyn Clock>,
         limits: Limits,
         (metrics, feed): (Arc<Metrics>, Arc<Feed>),
-        errands: mpsc::UnboundedSender<Errand>,
+        (errands, ended): (mpsc::UnboundedSender<Errand>, Ended),
         held: watch::Sender<Held>,
     ) -> Self {
         Self {
@@ -70,7 +69,10 @@ impl SourceStage {
             lanes: Lanes::new(limits, metrics),
             feed,
             walk: Walk::new(),
+            catch_up: CatchUp::default(),
             errands,
+            ended,
+            alarm: None,
             held,
             downstream: None,
             me: None,
@@ -88,8 +90,8 @@ impl SourceStage {
         let wants = self.lanes.wants();
         let (close, block) = (std::mem::take(&mut wants.close), std::mem::take(&mut wants.block));
         let attempt = std::mem::take(&mut wants.attempt);
-        if std::mem::take(&mut wants.walk) {
-            self.walk.again();
+        if std::mem::take(&mut wants.passed) {
+            self.catch_up.passed();
         }
         if !close.is_empty()
             && let Some(downstream) = &self.downstream
@@ -127,11 +129,26 @@ impl SourceStage {
         while self.demand > 0 && !self.claiming && !self.resting && !self.draining {
             let picked = self.lanes.pick(self.demand, self.clock.now());
             if picked.messages.is_empty() {
-                return;
+                return self.set_alarm();
             }
             self.demand -= picked.messages.len();
             self.claim(picked, out);
         }
+    }
+
+    /// Where keys wait for their rate, somebody has to say when it is time.
+    fn set_alarm(&mut self) {
+        let Some(moment) = self.lanes.alarm() else { return };
+        let Some(me) = self.me.clone() else { return };
+        if self.alarm.is_some_and(|set| set <= moment) {
+            return;
+        }
+        self.alarm = Some(moment);
+        let span = moment.since(self.clock.now());
+        tokio::spawn(async move {
+            tokio::time::sleep(span).await;
+            let _ = me.info(SourceInfo::Alarm);
+        });
     }
 
     /// Has the claim written down, then emits. One claim at a time: what comes up while it is
@@ -157,7 +174,7 @@ impl SourceStage {
 
     /// Runs `call` as far as it goes without waiting. Done, its answer comes back here: a store in
     /// memory costs no task. Else the rest of it runs beside the stage, and the answer is told.
-    fn at_once_or<T: Send + 'static>(
+    pub(super) fn at_once_or<T: Send + 'static>(
         &self,
         mut call: Pin<Box<dyn Future<Output = T> + Send>>,
         tell: impl FnOnce(T) -> SourceInfo + Send + 'static,
@@ -218,88 +235,11 @@ impl SourceStage {
         });
     }
 
-    fn fetch(&mut self) {
-        while self.fetches < FETCHES && self.lanes.has_asks() {
-            let asks = self.lanes.asks(FETCH_LANES);
-            if asks.is_empty() {
-                return;
-            }
-            self.fetches += 1;
-            let store = self.store.clone();
-            let batch: Vec<Ask> = asks.iter().map(|(ask, _)| *ask).collect();
-            let reading = Box::pin(async move {
-                let answer = store.fetch(batch).await;
-                if answer.is_err() {
-                    tokio::time::sleep(PAUSE).await;
-                }
-                answer
-            });
-            // Told through the mailbox in either case, so that one fetch never leads to the next
-            // inside the same call.
-            if let Some(info) = self.at_once_or(reading, |answer| SourceInfo::Fetched(asks, answer))
-                && let Some(me) = &self.me
-            {
-                let _ = me.info(info);
-            }
-        }
-    }
-
-    fn fetched(&mut self, asks: &[(Ask, u32)], answer: Result<Vec<Fetched>, StoreError>) {
-        self.fetches -= 1;
-        match answer {
-            Ok(lanes) => {
-                let generations: HashMap<_, _> =
-                    asks.iter().map(|(ask, generation)| (ask.lane, *generation)).collect();
-                for fetched in lanes {
-                    if let Some(generation) = generations.get(&fetched.lane) {
-                        self.lanes.fetched(fetched, *generation);
-                    }
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "reading waits for the store");
-                self.lanes.fetch_failed(asks);
-            }
-        }
-    }
-
-    fn step(&mut self) {
-        if self.lanes.resident() >= Limits::RESIDENT / 2 {
-            return;
-        }
-        if let Some(after) = self.walk.step() {
-            let store = self.store.clone();
-            let walking = Box::pin(async move {
-                let answer = store.walk(after, Walk::SLICE).await;
-                if answer.is_err() {
-                    tokio::time::sleep(PAUSE).await;
-                }
-                answer
-            });
-            if let Some(info) = self.at_once_or(walking, SourceInfo::Walked)
-                && let Some(me) = &self.me
-            {
-                let _ = me.info(info);
-            }
-        }
-    }
-
-    fn walked(&mut self, answer: Result<Vec<Arc<Lane>>, StoreError>) {
-        match answer {
-            Ok(lanes) => {
-                self.walk.arrived(lanes.len(), lanes.last().map(|lane| lane.id));
-                self.visit(&lanes);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "walking waits for the store");
-                self.walk.failed();
-            }
-        }
-    }
-
-    fn visit(&mut self, lanes: &[Arc<Lane>]) {
+    pub(super) fn visit(&mut self, lanes: &[Arc<Lane>]) {
         self.feed.meet(lanes);
-        lanes.iter().for_each(|lane| self.lanes.visit(lane));
+        for lane in lanes {
+            self.lanes.visit(lane);
+        }
     }
 
     fn hinted(&mut self, hint: Hint) {
@@ -331,11 +271,19 @@ impl SourceStage {
             SourceInfo::Claimed(picked, claim) => self.claimed(picked, claim, out),
             SourceInfo::Fetched(asks, answer) => self.fetched(&asks, answer),
             SourceInfo::Walked(answer) => self.walked(answer),
+            SourceInfo::CaughtUp(answer) => self.caught_up(answer),
+            SourceInfo::Served => {
+                let now = self.clock.now();
+                self.ended.take().iter().for_each(|served| self.lanes.served(served, now));
+            }
+            SourceInfo::Alarm => self.alarm = None,
+            SourceInfo::Dispatch(dispatch) => self.lanes.set_dispatch(*dispatch),
             SourceInfo::Rested => self.resting = false,
             SourceInfo::Tick => {
                 if !self.draining {
                     self.lanes.tick(self.clock.now());
                     self.lanes.try_parked(self.clock.now());
+                    self.lanes.run_on(self.clock.now());
                 }
                 self.lanes.sweep();
             }
@@ -350,11 +298,14 @@ impl SourceStage {
                 let _ = answer.send(self.lanes.fence(lane, seq));
             }
             SourceInfo::Unfence(lane, seq, is_gone) => self.lanes.unfence(lane, seq, is_gone),
+            SourceInfo::Explain(key, answer) => {
+                let _ = answer.send(self.lanes.explain(&key, self.clock.now()));
+            }
             SourceInfo::Resident(answer) => {
                 let _ = answer.send(self.lanes.names());
             }
             SourceInfo::Busiest(count, answer) => {
-                let _ = answer.send(self.lanes.busiest(count));
+                let _ = answer.send(self.lanes.busiest(count, self.clock.now()));
             }
         }
     }

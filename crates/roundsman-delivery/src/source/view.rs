@@ -1,8 +1,7 @@
 //! What the lanes hold, for the stage that serves them and for whoever looks in. Pure.
 
 use super::lanes::{Lanes, Wants};
-use roundsman_store::{Lane, LaneId};
-use rustc_hash::FxHashMap;
+use roundsman_store::{Lane, LaneId, Timestamp};
 use std::sync::Arc;
 
 impl Lanes {
@@ -10,21 +9,32 @@ impl Lanes {
         &mut self.wants
     }
 
-    pub(crate) fn has_asks(&self) -> bool {
-        !self.wants.fetch.is_empty()
-    }
-
     /// Whether lanes wait for their turn.
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.ring.is_empty()
+        self.keys.is_waiting()
+    }
+
+    /// When a key's rate lets it go on, where one waits for that.
+    pub(crate) fn alarm(&self) -> Option<Timestamp> {
+        self.keys.alarm()
     }
 
     pub(crate) fn names(&self) -> Vec<Arc<Lane>> {
         self.lanes.values().map(|lane| lane.lane.clone()).collect()
     }
 
+    /// How many lanes were ever forgotten: each has made room for another.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
     pub(crate) fn resident(&self) -> usize {
         self.lanes.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn keys_are_idle(&self) -> bool {
+        self.keys.is_idle()
     }
 
     #[cfg(test)]
@@ -43,19 +53,5 @@ impl Lanes {
     /// Where a message is, as far as this node knows: whether it is out.
     pub(crate) fn is_out(&self, id: LaneId, seq: u64) -> bool {
         self.lanes.get(&id).is_some_and(|lane| lane.out.contains_key(&seq))
-    }
-
-    /// The keys with most in flight, busiest first, with what waits of them in memory.
-    pub(crate) fn busiest(&self, count: usize) -> Vec<(String, u64, u64)> {
-        let mut waiting: FxHashMap<&str, u64> = FxHashMap::default();
-        for lane in self.lanes.values() {
-            *waiting.entry(lane.lane.key.as_str()).or_default() += lane.queue.len() as u64;
-        }
-        let busy = self.keys.busiest(count).into_iter();
-        busy.map(|(name, flying)| {
-            let waits = waiting.get(name.as_str()).copied().unwrap_or(0);
-            (name, flying, waits)
-        })
-        .collect()
     }
 }

@@ -11,6 +11,7 @@
 //! be exactly [`Config::default`].
 
 mod deliver;
+mod dispatch;
 mod fault;
 mod load;
 mod origin;

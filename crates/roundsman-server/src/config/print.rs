@@ -1,9 +1,10 @@
 //! The configuration as resolved, written as TOML, secrets masked.
 
 use super::resolved::{Auth, Config, TokenKey};
-use super::units::{write_size, write_span};
+use super::units::{write_rate, write_size, write_span};
 use crate::webhook::Webhook;
-use roundsman_delivery::{Ack, Offline, Order, Rule};
+use roundsman_delivery::{Ack, Charge, Dispatch, Offline, Order, Rule};
+use roundsman_store::Key;
 use std::fmt::{self, Display, Formatter, Write};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ impl Display for Config {
         writeln!(f, "\n[dispatch]")?;
         writeln!(f, "max_in_flight = {}", self.dispatch.max_in_flight)?;
         writeln!(f, "max_bytes = \"{}\"", write_size(self.dispatch.max_bytes as u64))?;
-        writeln!(f, "per_key = {}", self.dispatch.per_key)?;
+        write_shares(f, &self.dispatch)?;
         writeln!(f, "\n[limits]")?;
         writeln!(f, "max_backlog = {}", self.bounds.backlog)?;
         writeln!(f, "max_backlog_per_key = {}", self.bounds.backlog_per_key)?;
@@ -42,6 +43,39 @@ impl Display for Config {
         let mut rules = self.rules.iter().enumerate();
         rules.try_for_each(|(number, rule)| write_rule(f, rule, self.webhooks.get(&number)))
     }
+}
+
+fn write_shares(f: &mut Formatter<'_>, dispatch: &Dispatch) -> fmt::Result {
+    let charge = match dispatch.charge {
+        Charge::Time => "time",
+        Charge::Bytes => "bytes",
+        Charge::Count => "count",
+    };
+    let weights = dispatch.weights.iter().map(|(key, weight)| {
+        let thousandths = weight.thousandths();
+        let written = match thousandths % 1000 {
+            0 => (thousandths / 1000).to_string(),
+            _ => (f64::from(thousandths) / 1000.0).to_string(),
+        };
+        (key, written)
+    });
+    let rate =
+        dispatch.rate_per_key.map_or_else(|| "none".to_owned(), |rate| write_rate(rate.every()));
+    writeln!(f, "charge = \"{charge}\"")?;
+    writeln!(f, "weights = {}", table(weights))?;
+    writeln!(f, "per_key = {}", dispatch.per_key)?;
+    let slots =
+        |named: &[(Key, u32)]| table(named.iter().map(|(key, slots)| (key, slots.to_string())));
+    writeln!(f, "min_slots = {}", slots(&dispatch.min_slots))?;
+    writeln!(f, "max_slots = {}", slots(&dispatch.max_slots))?;
+    writeln!(f, "reserve = {}", dispatch.reserve)?;
+    writeln!(f, "rate_per_key = \"{rate}\"")
+}
+
+fn table<'a>(entries: impl Iterator<Item = (&'a Key, String)>) -> String {
+    let entries: Vec<_> =
+        entries.map(|(key, value)| format!("{} = {value}", quoted(key))).collect();
+    if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
 }
 
 fn write_auth(f: &mut Formatter<'_>, auth: &Auth) -> fmt::Result {

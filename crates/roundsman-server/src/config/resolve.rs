@@ -1,10 +1,11 @@
 //! From the configuration as written to the one that is used: each key, its range, its default.
 
+use super::dispatch::dispatch;
 use super::fault::Fault;
 use super::resolved::{Auth, Config, Secret, Tls};
 use super::secret::{self, Environment};
 use super::store_url::masked;
-use super::units::{parse_range, parse_size, parse_span};
+use super::units::{parse_range, parse_span};
 use super::written::{Document, Table, Value};
 use super::{Origin, StoreUrl, deliver};
 use ipnet::IpNet;
@@ -38,7 +39,7 @@ pub(super) fn resolve(
             config.auth = Some(auth(table, environment)?);
         }
         if let Some(table) = root.table("dispatch")? {
-            dispatch(table, &mut config)?;
+            config.dispatch = dispatch(table)?;
         }
         if let Some(table) = root.table("limits")? {
             limits(table, &mut config)?;
@@ -158,33 +159,6 @@ fn auth(mut table: Table<'_>, environment: Environment<'_>) -> Result<Auth, Faul
     Ok(auth)
 }
 
-fn dispatch(mut table: Table<'_>, config: &mut Config) -> Result<(), Fault> {
-    let dispatch = &mut config.dispatch;
-    if let Some(value) = table.take("max_in_flight") {
-        dispatch.max_in_flight = small(value.count(1..=1_000_000)?);
-    }
-    if let Some(value) = table.take("max_bytes") {
-        let bytes = value.parsed("64MiB", parse_size)?;
-        if bytes == 0 {
-            return Err(value.fault("is nothing", "write at least \"1B\"; one message always goes"));
-        }
-        dispatch.max_bytes = small(bytes);
-    }
-    if let Some(value) = table.take("per_key") {
-        dispatch.per_key = small(value.count(1..=1_000_000)?);
-    }
-    let later = [
-        ("charge", "\"time\""),
-        ("weights", "{}"),
-        ("min_slots", "{}"),
-        ("max_slots", "{}"),
-        ("reserve", "0"),
-        ("rate_per_key", "\"none\""),
-    ];
-    refuse_later(&mut table, &later)?;
-    table.finish()
-}
-
 fn limits(mut table: Table<'_>, config: &mut Config) -> Result<(), Fault> {
     let bounds = &mut config.bounds;
     for (key, bound) in [
@@ -246,14 +220,6 @@ fn over(overrides: &Overrides, config: &mut Config) -> Result<(), Fault> {
 fn flag_fault(key: &str, what: String, cure: &str) -> Fault {
     let place = format!("--{key} or ROUNDSMAN_{}", key.to_uppercase());
     Fault { place, key: key.to_owned(), what, cure: cure.to_owned() }
-}
-
-/// Keys that this version knows and does not act upon: only their default may stand there.
-fn refuse_later(table: &mut Table<'_>, keys: &[(&'static str, &str)]) -> Result<(), Fault> {
-    keys.iter().try_for_each(|(key, default)| match table.take(key) {
-        Some(value) => unavailable(&value, default),
-        None => Ok(()),
-    })
 }
 
 fn unavailable(value: &Value<'_>, default: &str) -> Result<(), Fault> {

@@ -62,7 +62,7 @@ impl Default for Config {
             tls: None,
             trusted_proxies: Vec::new(),
             auth: None,
-            dispatch: Dispatch { max_in_flight: 1000, max_bytes: 64 * 1024 * 1024, per_key: 100 },
+            dispatch: Dispatch::default(),
             bounds: Bounds {
                 backlog: 10_000_000,
                 backlog_per_key: 1_000_000,
@@ -84,7 +84,7 @@ impl Config {
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
-            dispatch: self.dispatch,
+            dispatch: self.dispatch.clone(),
             bounds: self.bounds,
             retry: self.retry,
             rules: self.rules.clone(),

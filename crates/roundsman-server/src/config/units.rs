@@ -47,6 +47,41 @@ pub(super) fn parse_range(written: &str) -> Result<(Duration, Duration), String>
     }
 }
 
+/// So many in a unit of time, like `100/s`, `6000/m` or `10/h`.
+///
+/// # Errors
+/// What would be right.
+pub(super) fn parse_rate(written: &str) -> Result<(u64, Duration), String> {
+    let cure = || "write \"none\", or a number and one of /s, /m, /h, like \"100/s\"".to_owned();
+    let (number, unit) = written.split_once('/').ok_or_else(cure)?;
+    let number = number.trim().parse().ok().filter(|n| (1..=MOST_OFTEN).contains(n));
+    let span = match unit.trim() {
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_mins(1),
+        "h" => Duration::from_hours(1),
+        _ => return Err(cure()),
+    };
+    Ok((number.ok_or_else(cure)?, span))
+}
+
+/// A rate's number, at most.
+const MOST_OFTEN: u64 = 1_000_000;
+
+/// A rate as it would be written.
+#[must_use]
+pub(super) fn write_rate(every: Duration) -> String {
+    let per = |span: Duration, unit| {
+        let (span, every) = (span.as_nanos(), every.as_nanos().max(1));
+        let number = span / every;
+        // The time between two turns is rounded up.
+        (number > 0 && span.div_ceil(number) == every).then(|| format!("{number}/{unit}"))
+    };
+    let second = per(Duration::from_secs(1), "s");
+    let minute = || per(Duration::from_mins(1), "m");
+    let exact = second.or_else(minute).or_else(|| per(Duration::from_hours(1), "h"));
+    exact.unwrap_or_else(|| format!("{}/h", 3_600_000_000_000 / every.as_nanos().max(1)))
+}
+
 /// A span as it would be written, in the widest unit that is exact.
 #[must_use]
 pub fn write_span(span: Duration) -> String {

@@ -150,6 +150,26 @@ impl<'a> Value<'a> {
         fits.ok_or_else(|| self.fault(format!("is {integer}"), cure))
     }
 
+    /// A number from 0.001 to 1000, in thousandths.
+    pub(super) fn number(&self) -> Result<u32, Fault> {
+        let cure = "write a number from 0.001 to 1000, like 3 or 0.5";
+        let written = match self.value.get_ref() {
+            DeValue::Integer(integer) => integer.as_str().parse::<f64>(),
+            DeValue::Float(float) => float.as_str().parse::<f64>(),
+            _ => return Err(self.strange(cure)),
+        };
+        let thousandths = written.map(|number| (number * 1000.0).round()).unwrap_or_default();
+        if !(1.0..=1_000_000.0).contains(&thousandths) {
+            return Err(self.fault(format!("is {}", self.written()), cure));
+        }
+        Ok(thousandths as u32)
+    }
+
+    /// With the name in its key, where a table has names that are not this program's.
+    pub(super) fn named(self, name: &str) -> Self {
+        Self { key: format!("{}.{name:?}", self.key), ..self }
+    }
+
     /// Every value of a list; `example` is one, for the fault.
     pub(super) fn list(&self, example: &str) -> Result<Vec<Value<'a>>, Fault> {
         let list = self.value.get_ref().as_array();

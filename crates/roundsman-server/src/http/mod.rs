@@ -34,6 +34,7 @@ mod events;
 mod fields;
 mod guard;
 mod health;
+mod keys;
 mod letters;
 mod messages;
 mod parse;

@@ -3,7 +3,7 @@
 use super::guard::{Door, Guard, guard};
 use super::problem::Problem;
 use super::rates::Rates;
-use super::{dead, events, health, messages, stats};
+use super::{dead, events, health, keys, messages, stats};
 use crate::App;
 use crate::auth::Role;
 use axum::Router;
@@ -50,6 +50,7 @@ pub fn router(app: &App) -> Router {
         .route("/v1/events", get(events::events))
         .route("/v1/dead/replay", post(dead::replay))
         .route("/v1/dead/drop", post(dead::drop_dead))
+        .route("/v1/keys/{*key}", get(keys::explain))
         .route("/v1/stats", get(stats::stats))
         .route("/metrics", get(stats::metrics));
     let elsewhere = Router::new().fallback(nothing_here);

@@ -33,8 +33,13 @@ pub(super) async fn stats(State(api): State<Arc<Api>>) -> Result<Response<Body>,
     let busiest: Vec<Value> = snapshot
         .busiest
         .iter()
-        .map(|(key, in_flight, waiting)| {
-            json!({ "key": key, "in_flight": in_flight, "waiting": waiting })
+        .map(|busy| {
+            json!({
+                "key": busy.key,
+                "in_flight": busy.in_flight,
+                "waiting": busy.waiting,
+                "waited_seconds": busy.waited.as_secs_f64(),
+            })
         })
         .collect();
     let (ailing, count) = api.app.webhooks.ailing(SHOWN);

@@ -148,6 +148,12 @@ impl Target for Webhooks {
         }
     }
 
+    fn capacity(&self, rule: usize) -> Option<usize> {
+        let share = share(&self.0.roads.get(&rule)?.webhook);
+        let one_host = self.0.roads.get(&rule)?.fixed.is_some();
+        Some(if one_host { share.per_endpoint } else { share.concurrency })
+    }
+
     fn endpoint(&self, rule: usize, topic: &str) -> Option<Endpoint> {
         let road = self.0.roads.get(&rule)?;
         match &road.fixed {

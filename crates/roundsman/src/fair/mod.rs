@@ -50,7 +50,6 @@
 mod book;
 mod choose;
 mod node;
-mod ring;
 mod scheduler;
 mod service;
 mod standing;
@@ -59,7 +58,6 @@ mod turns;
 
 pub use self::{
     node::Parked,
-    ring::RoundRobin,
     scheduler::{Account, Scheduler},
     standing::Standing,
     terms::{Policy, Terms, Weight},

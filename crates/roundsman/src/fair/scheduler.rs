@@ -192,7 +192,25 @@ impl<P: Eq + Hash> Scheduler<P> {
         self.forget(account.0);
     }
 
-    /// The account of a key, where it has one.
+    /// As [`find`](Self::find), where others go on below it the account of what ends there.
+    pub fn find_leaf<'a, Q>(
+        &self,
+        pool: Account,
+        path: impl IntoIterator<Item = &'a Q>,
+    ) -> Option<Account>
+    where
+        P: Borrow<Q>,
+        Q: Eq + Hash + ?Sized + 'a,
+    {
+        let found = self.find(pool, path)?;
+        match &self.book.node(found.0).ring {
+            None => Some(found),
+            Some(ring) if ring.nameless == NONE => None,
+            Some(ring) => Some(Account(ring.nameless)),
+        }
+    }
+
+    /// The account of a key, or of all keys that begin with it, where there is one.
     pub fn find<'a, Q>(
         &self,
         pool: Account,

@@ -24,6 +24,12 @@ impl Rate {
         Some(Self { every: nanos.div_ceil(turns), burst: burst.max(1) })
     }
 
+    /// The time between two turns.
+    #[must_use]
+    pub fn every(self) -> Duration {
+        Duration::from_nanos(self.every)
+    }
+
     /// From when on another turn may be taken, in nanoseconds, where the bucket is full at `full`.
     pub(crate) fn opens(self, full: u64) -> u64 {
         full.saturating_sub(self.every.saturating_mul(self.burst - 1))
