@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::*;
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 use roundsman::{
     Cancel, Reason, SubscriptionId,
     stage::ConsumerStage,
@@ -123,32 +127,54 @@ fn pick(members: &mut [Member], who: usize) -> Option<&mut Member> {
     (n > 0).then(|| &mut members[who % n])
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
-    /// Demand is conserved, nothing is lost or doubled, and order holds in each subscription,
-    /// whatever happens in whatever order.
-    #[test]
-    fn demand_is_conserved(acts in acts()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let mut world = World {
-                producer: script(),
-                members: Vec::new(),
-                next: 0,
-                buffered: 0,
-                owed: 0,
-                seen: BTreeMap::new(),
-            };
-            for act in acts {
-                world.act(act).await;
-            }
-            // Whatever is still buffered goes to whoever asks for it.
-            world.act(Act::Subscribe).await;
-            let last = world.members.len() - 1;
-            world.act(Act::Ask(last, world.buffered)).await;
-            assert_eq!(world.buffered, 0);
-            assert_eq!(world.seen.len() as u64, world.next, "events were lost");
-        });
-    }
+/// Demand is conserved, nothing is lost or doubled, and order holds in each subscription,
+/// whatever happens in whatever order: one history for each seed, on a clock that stands still.
+fn play(seed: u64) {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+    let acts = acts().new_tree(&mut runner).unwrap().current();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().start_paused(true).build().unwrap().block_on(async {
+        let mut world = World {
+            producer: script(),
+            members: Vec::new(),
+            next: 0,
+            buffered: 0,
+            owed: 0,
+            seen: BTreeMap::new(),
+        };
+        for act in acts {
+            world.act(act).await;
+        }
+        // Whatever is still buffered goes to whoever asks for it.
+        world.act(Act::Subscribe).await;
+        let last = world.members.len() - 1;
+        world.act(Act::Ask(last, world.buffered)).await;
+        assert_eq!(world.buffered, 0);
+        assert_eq!(world.seen.len() as u64, world.next, "events were lost");
+    });
 }
+
+/// `ROUNDSMAN_SEED=N` plays one history again.
+#[test]
+fn demand_is_conserved_in_ten_thousand_histories() {
+    let one = std::env::var("ROUNDSMAN_SEED").ok().map(|seed| seed.parse().unwrap());
+    let seeds = one.map_or(0..SEEDS, |seed: u64| seed..seed + 1);
+    let threads = 2;
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let mine = seeds.clone().skip(thread).step_by(threads);
+            scope.spawn(move || {
+                for seed in mine {
+                    if std::panic::catch_unwind(|| play(seed)).is_err() {
+                        panic!("history {seed} failed; ROUNDSMAN_SEED={seed} plays it again");
+                    }
+                }
+            });
+        }
+    });
+}
+
+const SEEDS: u64 = 10_000;
