@@ -16,12 +16,15 @@ mod bare;
 mod figures;
 mod frames;
 mod payload;
+mod poster;
 mod process;
+mod receiver;
 mod report;
 mod run;
 mod scenario;
 mod senders;
 mod standing;
+mod webhook;
 
 use clap::{Parser, Subcommand};
 use scenario::Scenario;
@@ -55,12 +58,19 @@ enum Role {
     /// The bare server, as a process of its own.
     #[command(hide = true)]
     Bare,
+    /// The bare client of webhooks, as a process of its own.
+    #[command(hide = true)]
+    Poster { url: String, messages: usize, concurrency: usize },
 }
 
 fn main() -> Result<(), Error> {
     let options = Options::parse();
-    if let Some(Role::Bare) = options.role {
-        return Ok(bare::serve()?);
+    match options.role {
+        Some(Role::Bare) => return Ok(bare::serve()?),
+        Some(Role::Poster { url, messages, concurrency }) => {
+            return poster::post(&url, messages, concurrency);
+        }
+        None => {}
     }
     let plan = run::Plan {
         binary: options.roundsman.map_or_else(process::build, Ok)?,

@@ -55,16 +55,34 @@ impl Server {
         store: &str,
         folder: &Path,
     ) -> Result<Self, Error> {
-        let mut command = match which {
-            Which::Bare => Command::new(std::env::current_exe()?),
-            Which::Roundsman => Command::new(binary),
-        };
-        match which {
-            Which::Bare => command.arg("bare"),
-            Which::Roundsman => {
-                command.args(["serve", "--listen", "127.0.0.1:0", "--store", store])
+        let command = match which {
+            Which::Bare => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg("bare");
+                command
             }
+            Which::Roundsman => serve(binary, store),
         };
+        Self::spawn(which, command, folder)
+    }
+
+    /// Starts Roundsman with this file of configuration in `folder`.
+    pub(crate) fn start_with(
+        binary: &Path,
+        store: &str,
+        folder: &Path,
+        configuration: &str,
+    ) -> Result<Self, Error> {
+        let store = match store {
+            "memory" => "memory:".into(),
+            _ => format!("sqlite:{}", folder.join("bench.db").display()),
+        };
+        let mut command = serve(binary, &store);
+        command.args(["--config", configuration]);
+        Self::spawn(Which::Roundsman, command, folder)
+    }
+
+    fn spawn(which: Which, mut command: Command, folder: &Path) -> Result<Self, Error> {
         let log = fs::File::create(folder.join(format!("{}.log", which.name())))?;
         command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let began = Instant::now();
@@ -108,6 +126,12 @@ impl Drop for Server {
             let _ = self.child.wait();
         }
     }
+}
+
+fn serve(binary: &Path, store: &str) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--store", store]);
+    command
 }
 
 /// Processor time of a process (`self` is this one) in seconds, user and system together.

@@ -5,7 +5,7 @@ use crate::figures::Figures;
 use crate::process::{Server, Which, cpu_of};
 use crate::scenario::{Load, Scenario};
 use crate::senders::{Beat, Sender};
-use crate::{Error, report, standing};
+use crate::{Error, report, standing, webhook};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -29,6 +29,9 @@ pub(crate) async fn run(plan: &Plan, scenario: Scenario) -> Result<String, Error
     let Some(load) = scenario.load() else {
         return match scenario {
             Scenario::Idle => standing::idle(plan).await,
+            Scenario::Webhook => webhook::rate(plan, "sqlite", 0.6).await,
+            Scenario::WebhookMemory => webhook::rate(plan, "memory", 0.75).await,
+            Scenario::Hanging => webhook::hanging(plan).await,
             _ => standing::backlog(plan).await,
         };
     };
@@ -102,7 +105,7 @@ async fn measure(plan: &Plan, which: Which, load: &Load) -> Result<Figures, Erro
 }
 
 /// Lets every sender send its share, and says how long that took.
-async fn send(
+pub(crate) async fn send(
     senders: Vec<Sender>,
     load: &Load,
     tally: &Rc<Tally>,
@@ -134,7 +137,7 @@ fn deliveries(load: &Load) -> u64 {
 }
 
 #[allow(clippy::cast_precision_loss)] // counts far below 2^52
-fn figures(
+pub(crate) fn figures(
     load: &Load,
     tally: &Tally,
     accepted: Duration,

@@ -19,6 +19,12 @@ pub(crate) enum Scenario {
     Idle,
     /// 1,000,000 messages for nobody: memory, and the start on that file.
     Backlog,
+    /// Webhooks to a local receiver, durable, against a bare client.
+    Webhook,
+    /// The same in memory.
+    WebhookMemory,
+    /// 1,000 endpoints of webhooks, of which one hangs: the others' latency.
+    Hanging,
 }
 
 /// A load on both servers.
@@ -53,7 +59,7 @@ pub(crate) enum Aim {
 
 impl Scenario {
     /// Every scenario, in the order of the report.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Sqlite,
         Self::Memory,
         Self::Single,
@@ -61,6 +67,9 @@ impl Scenario {
         Self::Paced,
         Self::Idle,
         Self::Backlog,
+        Self::Webhook,
+        Self::WebhookMemory,
+        Self::Hanging,
     ];
 
     /// Its name on the command line.
@@ -73,6 +82,9 @@ impl Scenario {
             Self::Paced => "paced",
             Self::Idle => "idle",
             Self::Backlog => "backlog",
+            Self::Webhook => "webhook",
+            Self::WebhookMemory => "webhook-memory",
+            Self::Hanging => "hanging",
         }
     }
 
@@ -88,6 +100,9 @@ impl Scenario {
             Self::Paced => "one message a request at 1,000/s, SQLite",
             Self::Idle => "5,000 joined clients that do nothing",
             Self::Backlog => "1,000,000 messages for nobody, SQLite",
+            Self::Webhook => "webhooks to a local receiver, SQLite",
+            Self::WebhookMemory => "webhooks to a local receiver, memory store",
+            Self::Hanging => "one endpoint of 1,000 hangs, memory store",
         }
     }
 
@@ -119,7 +134,9 @@ impl Scenario {
             Self::Paced => {
                 Some(Load { senders: 16, batch: 1, messages: 10_000, pace: Some(1000), ..batches })
             }
-            Self::Idle | Self::Backlog => None,
+            Self::Idle | Self::Backlog | Self::Webhook | Self::WebhookMemory | Self::Hanging => {
+                None
+            }
         }
     }
 
@@ -131,7 +148,7 @@ impl Scenario {
             Self::Single => &[Aim::Cpu(1.3)],
             Self::Fanout => &[Aim::Rate(1.5)],
             Self::Paced => &[Aim::Latency(2.0, 10.0)],
-            Self::Idle | Self::Backlog => &[],
+            Self::Idle | Self::Backlog | Self::Webhook | Self::WebhookMemory | Self::Hanging => &[],
         }
     }
 }

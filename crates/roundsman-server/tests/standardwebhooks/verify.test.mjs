@@ -3,8 +3,12 @@
 
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, verify } from "node:crypto";
-import { createServer } from "node:http";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
 import test from "node:test";
 import { Webhook } from "standardwebhooks";
 import { Server } from "../phoenix/server.mjs";
@@ -58,6 +62,24 @@ test("the library verifies a message by each secret of a rotation", async (test)
   assert.throws(() => stranger.verify(got.body, got.headers), /No matching signature/);
   const changed = Buffer.concat([got.body, Buffer.from(" ")]);
   assert.throws(() => new Webhook(after).verify(changed, got.headers), /No matching signature/);
+});
+
+test("the receiver in the documents does what they say", async (test) => {
+  const folder = await mkdtemp(join(import.meta.dirname, "example-"));
+  test.after(() => rm(folder, { recursive: true, force: true }));
+  const page = await readFile(join(import.meta.dirname, "../../../../docs/webhooks.md"), "utf8");
+  const [, program] = page.match(/```js\n([^]*?)```/);
+  await writeFile(join(folder, "receiver.mjs"), `${program}server.on("listening", () => console.log(server.address().port));\n`);
+  const env = { ...process.env, HOOK_SECRET: after, PORT: "0" };
+  const child = spawn(process.execPath, [join(folder, "receiver.mjs")], { env, stdio: ["ignore", "pipe", "inherit"] });
+  test.after(() => child.kill());
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const { value: port } = await lines.next();
+  const server = await Server.start(test, rule(port, after));
+  await server.send("hook:1", { n: 1 });
+  assert.equal((await lines.next()).value, 'message {"n":1}');
+  const forged = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: "{}" });
+  assert.equal(forged.status, 401);
 });
 
 test("an asymmetric signature is verified with the public key alone", async (test) => {
