@@ -49,7 +49,10 @@ pub use id::{IdSalt, MessageId};
 pub use inspect::{Attempt, Counts, Inspect, KeyCounts, Sighting, State};
 pub use key::{Key, KeyError};
 pub use lane::{Block, Endpoint, Lane, LaneId, SHARDS, shard_of};
-pub use memory::MemoryStore;
+pub use memory::{
+    Accepted, MemoryState, MemoryStore, Saved, SavedGone, SavedLane, SavedMessage, SavedPast,
+    SavedPlace,
+};
 pub use operate::{DeadFilter, DeadLetter, DeadPage, Operate, Sweep, Swept, TakenBack};
 pub use outcome::{ClaimId, DeadReason, Failure, Outcome, Place, Settled, Settlement, Which};
 pub use pattern::Pattern;

@@ -12,14 +12,20 @@ use crate::{
 use std::sync::Arc;
 
 /// A batch that was taken.
-pub(super) struct Accepted {
-    pub(super) receipts: Vec<Receipt>,
+#[derive(Debug)]
+pub struct Accepted {
+    /// The answer to each draft, in order.
+    pub receipts: Vec<Receipt>,
     /// What may go straight to the scheduler.
-    pub(super) fresh: Vec<Fresh>,
+    pub fresh: Vec<Fresh>,
 }
 
 impl State {
-    pub(super) fn accept(
+    /// Takes a batch as a whole; see [`Store::accept`](crate::Store::accept).
+    ///
+    /// # Errors
+    /// Every draft at fault; nothing was taken.
+    pub fn accept(
         &mut self,
         batch: Vec<Draft>,
         bounds: &Bounds,
@@ -86,6 +92,7 @@ impl State {
             expires_at: expires_at.or(default),
             past: None,
             claimed: 0,
+            alone: false,
         };
         Ok(self.place(kept, fingerprint, lane, due))
     }

@@ -5,13 +5,15 @@ use crate::{Block, Lane, LaneId, Release};
 use std::sync::Arc;
 
 impl State {
-    pub(super) fn block(&mut self, lanes: &[(LaneId, Block)]) {
+    /// See [`Store::block`](crate::Store::block).
+    pub fn block(&mut self, lanes: &[(LaneId, Block)]) {
         for (lane, block) in lanes {
             self.lanes.set_block(*lane, Some(*block));
         }
     }
 
-    pub(super) fn release(&mut self, which: Release) -> Vec<Arc<Lane>> {
+    /// See [`Store::release`](crate::Store::release).
+    pub fn release(&mut self, which: Release) -> Vec<Arc<Lane>> {
         let lanes: Vec<LaneId> = match which {
             Release::Lanes(lanes) => lanes,
             Release::Topic(topic) => {

@@ -5,11 +5,15 @@ use crate::{Ask, Fetched, Lane, LaneId};
 use std::sync::Arc;
 
 impl State {
-    pub(super) fn walk(&self, after: Option<LaneId>, limit: usize) -> Vec<Arc<Lane>> {
+    /// See [`Store::walk`](crate::Store::walk).
+    #[must_use]
+    pub fn walk(&self, after: Option<LaneId>, limit: usize) -> Vec<Arc<Lane>> {
         self.lanes.ready(after).take(limit).map(|state| state.lane.clone()).collect()
     }
 
-    pub(super) fn fetch(&self, ask: &Ask) -> Fetched {
+    /// One lane's share of a [`Store::fetch`](crate::Store::fetch).
+    #[must_use]
+    pub fn fetch(&self, ask: &Ask) -> Fetched {
         let mut fetched = Fetched { lane: ask.lane, records: Vec::new(), more: false };
         let Some(state) = self.lanes.find(ask.lane) else { return fetched };
         let mut bytes = 0;

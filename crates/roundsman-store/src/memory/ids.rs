@@ -110,6 +110,28 @@ impl Ids {
         known.fate = Fate::Gone(Box::new(gone));
     }
 
+    /// The ids of messages that are gone, in the order of their settling.
+    pub(super) fn gone(&self) -> impl Iterator<Item = (&Arc<str>, Fingerprint, &Gone)> {
+        self.settled.iter().filter_map(|(_, id)| {
+            let known = self.given.get(id)?;
+            match &known.fate {
+                Fate::Gone(gone) => Some((id, known.fingerprint, &**gone)),
+                Fate::Kept(_) => None,
+            }
+        })
+    }
+
+    /// Puts back an id of a message that is gone, behind those that are there.
+    pub(super) fn restore_gone(&mut self, id: Arc<str>, fingerprint: Fingerprint, gone: Gone) {
+        self.settled.push_back((gone.settled_at, id.clone()));
+        self.given.insert(id, Known { fingerprint, fate: Fate::Gone(Box::new(gone)) });
+    }
+
+    /// Whether there is an id to forget.
+    pub(super) fn has_old(&self, now: Timestamp) -> bool {
+        self.settled.front().is_some_and(|(at, _)| at.after(Self::REMEMBERED) <= now)
+    }
+
     /// Forgets what was settled long enough ago, at most `limit` of them, and says how many it were.
     pub(super) fn forget(&mut self, now: Timestamp, limit: usize) -> usize {
         for count in 0..limit {

@@ -8,7 +8,9 @@ use crate::{History, Timestamp};
 use std::sync::Arc;
 
 impl State {
-    pub(super) fn counts(&self) -> Counts {
+    /// See [`Inspect::counts`](crate::Inspect::counts).
+    #[must_use]
+    pub fn counts(&self) -> Counts {
         Counts {
             backlog: self.backlog,
             scheduled: self.schedule.len() as u64,
@@ -18,12 +20,16 @@ impl State {
         }
     }
 
-    pub(super) fn key_counts(&self, key: &Key) -> KeyCounts {
+    /// See [`Inspect::key_counts`](crate::Inspect::key_counts).
+    #[must_use]
+    pub fn key_counts(&self, key: &Key) -> KeyCounts {
         let row = self.lanes.keys.find(key);
         row.map(|row| KeyCounts { backlog: row.backlog, held: row.held }).unwrap_or_default()
     }
 
-    pub(super) fn sight(&self, id: &str) -> Option<Sighting> {
+    /// See [`Inspect::find`](crate::Inspect::find).
+    #[must_use]
+    pub fn sight(&self, id: &str) -> Option<Sighting> {
         if let Some(spot) = self.spot(id) {
             return self.sight_kept(spot);
         }

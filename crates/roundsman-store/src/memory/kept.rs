@@ -17,6 +17,8 @@ pub(super) struct Kept {
     pub(super) past: Option<Box<Past>>,
     /// The highest attempt that was claimed; under way while it is above the concluded ones.
     pub(super) claimed: u32,
+    /// It was claimed to go alone.
+    pub(super) alone: bool,
 }
 
 /// What happened to a message that did not simply pass through.
@@ -80,6 +82,16 @@ impl Kept {
         past.log.push(Attempt::failed(attempt, failure));
     }
 
+    /// Writes down that the end of the process cut off the attempt under way.
+    pub(super) fn cut(&mut self, now: Timestamp) {
+        self.conclude(self.claimed, now);
+        let history = &mut self.past.get_or_insert_default().history;
+        history.cuts = history.cuts.saturating_add(1);
+        if self.alone {
+            history.cuts_alone = history.cuts_alone.saturating_add(1);
+        }
+    }
+
     /// Keeps what lookups made of the payload.
     pub(super) fn augment(&mut self, payload: Bytes) {
         self.payload = payload;
@@ -88,7 +100,7 @@ impl Kept {
 
     /// Forgets what was tried and when it expires, as if it were new.
     pub(super) fn begin_anew(&mut self) {
-        (self.expires_at, self.claimed) = (None, 0);
+        (self.expires_at, self.claimed, self.alone) = (None, 0, false);
         let made = self.past.take().and_then(|past| past.made);
         self.past = made.map(|_| Box::new(Past { made, ..Past::default() }));
     }
@@ -131,6 +143,7 @@ impl Kept {
             expires_at: Some(Timestamp(9)),
             past: None,
             claimed: 0,
+            alone: false,
         }
     }
 }

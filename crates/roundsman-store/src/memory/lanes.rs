@@ -45,7 +45,7 @@ pub(super) struct LaneState {
     /// Records of it that wait in the schedule: it is not forgotten meanwhile.
     pub(super) scheduled: u64,
     /// Its entry among the expiring.
-    expiring_at: Option<Timestamp>,
+    pub(super) expiring_at: Option<Timestamp>,
     /// The newest expiry that came in, while none was before an earlier one.
     pub(super) last_expiry: Option<Timestamp>,
     /// Whether expiries ascend from the head, so that a look at the head tells all.
@@ -81,11 +81,15 @@ impl Lanes {
         }
         self.numbered += 1;
         let id = LaneId::new(shard_of(&name.0), self.numbered);
-        let (key, topic) = (name.0.clone(), name.1.clone());
+        self.enter(&Arc::new(Lane { id, key: name.0, topic: name.1 }));
+        id
+    }
+
+    fn enter(&mut self, lane: &Arc<Lane>) {
         let state = LaneState {
-            key: self.keys.enter(key.clone()),
-            topic: self.topics.enter(topic.clone()),
-            lane: Arc::new(Lane { id, key, topic }),
+            key: self.keys.enter(lane.key.clone()),
+            topic: self.topics.enter(lane.topic.clone()),
+            lane: lane.clone(),
             records: Queue::default(),
             block: None,
             scheduled: 0,
@@ -94,9 +98,8 @@ impl Lanes {
             expires_in_order: true,
             is_idle: false,
         };
-        self.by_name.insert(name, id);
-        self.lanes.insert(id, state);
-        id
+        self.by_name.insert((lane.key.clone(), lane.topic.clone()), lane.id);
+        self.lanes.insert(lane.id, state);
     }
 
     pub(super) fn find(&self, id: LaneId) -> Option<&LaneState> {
@@ -105,6 +108,72 @@ impl Lanes {
 
     pub(super) fn find_mut(&mut self, id: LaneId) -> Option<&mut LaneState> {
         self.lanes.get_mut(&id)
+    }
+
+    /// The number of the newest lane.
+    pub(super) fn numbered(&self) -> u64 {
+        self.numbered
+    }
+
+    /// Goes on behind this number.
+    pub(super) fn skip_to(&mut self, number: u64) {
+        self.numbered = self.numbered.max(number);
+    }
+
+    /// Shows every record.
+    pub(super) fn each_mut(&mut self, mut show: impl FnMut(&mut Kept)) {
+        self.lanes.values_mut().for_each(|state| state.records.each_mut(&mut show));
+    }
+
+    /// Where attempts are under way, oldest first.
+    pub(super) fn under_way(&self) -> Vec<(LaneId, u64)> {
+        let of_lane = |(id, state): (&LaneId, &LaneState)| {
+            let open = state.records.after(0).filter(|(_, kept)| kept.is_under_way());
+            open.map(|(seq, _)| (*id, seq)).collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = self.lanes.iter().flat_map(of_lane).collect();
+        all.sort_unstable_by_key(|(_, seq)| *seq);
+        all
+    }
+
+    /// Every lane that is known, in the order of their numbers.
+    pub(super) fn all(&self) -> Vec<&LaneState> {
+        let mut all: Vec<_> = self.lanes.values().collect();
+        all.sort_unstable_by_key(|state| state.lane.id);
+        all
+    }
+
+    /// Those that ran empty, in the order in which they are forgotten.
+    pub(super) fn idle(&self) -> impl Iterator<Item = LaneId> {
+        self.idle.iter().copied()
+    }
+
+    /// Puts a lane back as it was saved; its records come behind it.
+    pub(super) fn restore(&mut self, lane: &Arc<Lane>) {
+        self.enter(lane);
+    }
+
+    /// Puts back what was known of a lane, once its records are there.
+    pub(super) fn restore_rest(
+        &mut self,
+        id: LaneId,
+        block: Option<Block>,
+        expiring_at: Option<Timestamp>,
+        order: (Option<Timestamp>, bool),
+    ) {
+        self.set_block(id, block);
+        self.set_expiring(id, expiring_at);
+        if let Some(state) = self.lanes.get_mut(&id) {
+            (state.last_expiry, state.expires_in_order) = order;
+        }
+    }
+
+    /// Queues a lane to be forgotten, behind those queued already.
+    pub(super) fn restore_idle(&mut self, id: LaneId) {
+        if let Some(state) = self.lanes.get_mut(&id) {
+            state.is_idle = true;
+            self.idle.push_back(id);
+        }
     }
 
     pub(super) fn held(&self) -> u64 {

@@ -18,6 +18,9 @@
 //! and futures. Every call costs by its batch, never by the backlog: sequences ascend within a
 //! lane, so that a queue and a binary search do where one would think of a tree.
 //!
+//! `State` goes by the name of `MemoryState` outside: a store that keeps a journal of its verbs performs them on one, saves
+//! it now and then (`saved`), and counts after a crash what was cut off (`recover`).
+//!
 //! A message is in exactly one place: in a lane, in the schedule, or dead.
 
 mod accept;
@@ -33,8 +36,13 @@ mod lanes;
 mod operate;
 mod promote;
 mod queue;
+mod recover;
+mod saved;
 mod settle;
 mod state;
 mod store;
 
+pub use accept::Accepted;
+pub use saved::{Saved, SavedGone, SavedLane, SavedMessage, SavedPast, SavedPlace};
+pub use state::State as MemoryState;
 pub use store::MemoryStore;

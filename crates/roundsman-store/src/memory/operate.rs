@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl State {
-    pub(super) fn take_back(
+    /// See [`Operate::take_back`](crate::Operate::take_back).
+    pub fn take_back(
         &mut self,
         id: &str,
         place: Option<(LaneId, u64)>,
@@ -26,7 +27,9 @@ impl State {
         TakenBack::Done { released: goes_on.then_some(lane) }
     }
 
-    pub(super) fn dead_page(&self, sweep: &Sweep) -> DeadPage {
+    /// See [`Operate::dead`](crate::Operate::dead).
+    #[must_use]
+    pub fn dead_page(&self, sweep: &Sweep) -> DeadPage {
         let (cursors, next) = self.pick(sweep, sweep.limit);
         let letter = |cursor: u64| {
             let sighting = self.sight_kept(Spot::Dead(cursor))?;
@@ -36,7 +39,8 @@ impl State {
         DeadPage { letters: cursors.into_iter().filter_map(letter).collect(), next }
     }
 
-    pub(super) fn replay(&mut self, sweep: &Sweep) -> Swept {
+    /// See [`Operate::replay`](crate::Operate::replay).
+    pub fn replay(&mut self, sweep: &Sweep) -> Swept {
         let (cursors, next) = self.pick(sweep, sweep.limit.min(Sweep::CHANGED));
         let mut swept = Swept { next, ..Swept::default() };
         for old in cursors {
@@ -60,7 +64,8 @@ impl State {
         swept
     }
 
-    pub(super) fn drop_dead(&mut self, sweep: &Sweep, now: Timestamp) -> Swept {
+    /// See [`Operate::drop_dead`](crate::Operate::drop_dead).
+    pub fn drop_dead(&mut self, sweep: &Sweep, now: Timestamp) -> Swept {
         let (cursors, next) = self.pick(sweep, sweep.limit.min(Sweep::CHANGED));
         let mut swept = Swept { next, ..Swept::default() };
         for cursor in cursors {

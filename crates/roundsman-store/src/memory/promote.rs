@@ -8,7 +8,14 @@ use crate::{LaneId, Promoted, State as Seen, Timestamp};
 const AT_ONCE: usize = 1024;
 
 impl State {
-    pub(super) fn promote(&mut self, now: Timestamp) -> Promoted {
+    /// Whether [`promote`](Self::promote) would do anything.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.next_due().is_some_and(|at| at <= now) || self.ids.has_old(now)
+    }
+
+    /// See [`Store::promote`](crate::Store::promote).
+    pub fn promote(&mut self, now: Timestamp) -> Promoted {
         let mut promoted = Promoted::default();
         promoted.again |= self.wake(now, &mut promoted);
         promoted.again |= self.come_due(now, &mut promoted);
@@ -16,15 +23,21 @@ impl State {
         promoted.again |= self.ids.forget(now, AT_ONCE) == AT_ONCE;
         promoted.lanes.sort_unstable_by_key(|lane| lane.id);
         promoted.lanes.dedup_by_key(|lane| lane.id);
-        promoted.next = [
+        promoted.next = self.next_due();
+        promoted
+    }
+
+    /// When the next thing falls due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        [
             self.schedule.first_key_value().map(|((due, _), _)| *due),
             self.lanes.first_waking().map(|(at, _)| at),
             self.lanes.first_expiring().map(|(at, _)| at),
         ]
         .into_iter()
         .flatten()
-        .min();
-        promoted
+        .min()
     }
 
     /// Releases lanes that were blocked until now.

@@ -79,6 +79,11 @@ impl Queue {
         behind.filter_map(|slot| slot.kept.as_ref().map(|kept| (slot.seq, kept)))
     }
 
+    /// Shows each, oldest first.
+    pub(super) fn each_mut(&mut self, show: impl FnMut(&mut Kept)) {
+        self.slots.iter_mut().filter_map(|slot| slot.kept.as_mut()).for_each(show);
+    }
+
     fn index(&self, seq: u64) -> Option<usize> {
         if self.slots.front().is_some_and(|slot| slot.seq == seq) {
             return Some(0);

@@ -8,7 +8,8 @@ use crate::{
 };
 
 impl State {
-    pub(super) fn settle(&mut self, settlement: Settlement, now: Timestamp) -> Settled {
+    /// Writes down what became of one attempt; see [`Store::settle`](crate::Store::settle).
+    pub fn settle(&mut self, settlement: Settlement, now: Timestamp) -> Settled {
         let Some(spot) = self.locate(&settlement.which) else { return Settled::Unknown };
         let Some((kept, lane)) = self.look(spot) else { return Settled::Unknown };
         let attempt = match settlement.which {
@@ -97,11 +98,16 @@ impl State {
         failure: Option<Failure>,
         now: Timestamp,
     ) {
-        let Some(Taken { mut kept, lane, seq }) = self.take(spot) else { return };
         // Without a failure nothing was sent: it was only found too old to try again.
-        if let Some(failure) = failure {
+        if let (Some(kept), Some(failure)) = (self.look_mut(spot), failure) {
             kept.fail(attempt, failure, now);
         }
+        self.lay_among_dead(spot, reason, now);
+    }
+
+    /// Gives up on a message: out of the place it lies in, among the dead letters.
+    pub(super) fn lay_among_dead(&mut self, spot: Spot, reason: DeadReason, now: Timestamp) {
+        let Some(Taken { mut kept, lane, seq }) = self.take(spot) else { return };
         self.uncount(lane.id);
         kept.remember_place(lane.id, seq);
         self.relocate(&kept, lane.id, seq, Spot::Dead(seq));

@@ -1,4 +1,7 @@
 //! Everything the memory store holds, and the steps that several verbs share.
+//!
+//! Plain data that changes by its verbs alone: the same verbs with the same moments make the same
+//! state, whoever calls them. A store that keeps its verbs in a journal relies on that.
 
 use super::ids::{Fate, Gone, Ids, Spot};
 use super::kept::{Kept, Past};
@@ -7,8 +10,10 @@ use crate::{DeadReason, IdSalt, Lane, LaneId, MessageId, State as Seen, Timestam
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Messages in memory without a lock, a clock or hints: what the memory store is made of, and
+/// whatever store writes down its verbs and performs them again.
 #[derive(Debug)]
-pub(super) struct State {
+pub struct State {
     pub(super) lanes: Lanes,
     /// Records that are due later, with the sequences they had in their lanes.
     pub(super) schedule: BTreeMap<(Timestamp, u64), Scheduled>,
@@ -45,7 +50,9 @@ pub(super) struct Taken {
 }
 
 impl State {
-    pub(super) fn new(salt: IdSalt) -> Self {
+    /// Without any message; made ids begin with `salt`.
+    #[must_use]
+    pub fn new(salt: IdSalt) -> Self {
         Self {
             lanes: Lanes::default(),
             schedule: BTreeMap::new(),
