@@ -170,6 +170,12 @@ pub const WALLS: &[Walls] = &[
         not: &["std::net", "axum", "clap", "hyper", "hyper_util", "reqwest", "rusqlite", "toml"],
     },
     Walls {
+        name: "roundsman-kafka",
+        may: &["roundsman-store"],
+        only: None,
+        not: &["std::net", "tokio::net", "axum", "clap", "hyper", "hyper_util", "reqwest", "toml"],
+    },
+    Walls {
         name: "roundsman-delivery",
         may: &["roundsman", "roundsman-store"],
         only: None,
@@ -182,9 +188,10 @@ pub const WALLS: &[Walls] = &[
             "roundsman-store",
             "roundsman-sql",
             "roundsman-redis",
+            "roundsman-kafka",
             "roundsman-delivery",
         ],
         only: None,
-        not: &["rusqlite"],
+        not: &["rdkafka", "rusqlite"],
     },
 ];

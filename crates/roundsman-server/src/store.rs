@@ -25,6 +25,7 @@ pub(crate) async fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
         StoreUrl::Mysql(url) => Ok(Arc::new(MysqlStore::open(url.reveal(), clock).await?)),
         // It goes by the clock of its server.
         StoreUrl::Redis(url) => Ok(Arc::new(RedisStore::open(url.reveal()).await?)),
+        StoreUrl::Kafka { brokers, prefix } => kafka::open(brokers, prefix, clock).await,
     }
 }
 
@@ -39,6 +40,53 @@ pub(crate) async fn probe(url: &StoreUrl) -> Result<Guarantee, StoreError> {
         StoreUrl::Postgres(url) => Ok(PostgresStore::inspect_url(url.reveal()).await?.0),
         StoreUrl::Mysql(url) => Ok(MysqlStore::inspect_url(url.reveal()).await?.0),
         StoreUrl::Redis(url) => RedisStore::inspect_server(url.reveal()).await,
+        StoreUrl::Kafka { brokers, prefix } => kafka::probe(brokers, prefix).await,
+    }
+}
+
+#[cfg(feature = "kafka")]
+mod kafka {
+    use super::{Arc, Guarantee, Store, StoreError, SystemClock, spawn_blocking};
+    use roundsman_kafka::{KafkaConfig, KafkaStore};
+
+    /// The journal is read before it returns: not on a thread that answers requests.
+    pub(super) async fn open(
+        brokers: &str,
+        prefix: &str,
+        clock: Arc<SystemClock>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
+        let config = KafkaConfig::new(brokers, prefix);
+        let opened = spawn_blocking(move || KafkaStore::open(config, clock)).await;
+        Ok(Arc::new(opened.map_err(|error| StoreError::Unusable(error.to_string()))??))
+    }
+
+    pub(super) async fn probe(brokers: &str, prefix: &str) -> Result<Guarantee, StoreError> {
+        let config = KafkaConfig::new(brokers, prefix);
+        let looked = spawn_blocking(move || KafkaStore::inspect(&config)).await;
+        looked.map_err(|error| StoreError::Unusable(error.to_string()))?
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+mod kafka {
+    use super::{Arc, Guarantee, Store, StoreError, SystemClock};
+
+    pub(super) async fn open(
+        _brokers: &str,
+        _prefix: &str,
+        _clock: Arc<SystemClock>,
+    ) -> Result<Arc<dyn Store>, StoreError> {
+        Err(left_out())
+    }
+
+    pub(super) async fn probe(_brokers: &str, _prefix: &str) -> Result<Guarantee, StoreError> {
+        Err(left_out())
+    }
+
+    fn left_out() -> StoreError {
+        StoreError::Unusable(
+            "this program was built without Kafka; build it with the feature `kafka`".to_owned(),
+        )
     }
 }
 

@@ -13,6 +13,8 @@ use std::str::FromStr;
 /// assert_eq!("memory:".parse(), Ok(StoreUrl::Memory));
 /// assert_eq!("sqlite:a.db".parse(), Ok(StoreUrl::Sqlite("a.db".into())));
 /// assert!("sqlite:".parse::<StoreUrl>().is_err());
+/// assert!("kafka://host:9092".parse::<StoreUrl>().is_err());
+/// assert_eq!("kafka://a:9092,b/post".parse::<StoreUrl>()?.to_string(), "kafka://a:9092,b/post");
 /// let shared: StoreUrl = "postgres://rider:secret@db/post".parse()?;
 /// assert_eq!(shared.to_string(), "postgres://rider:***@db/post");
 /// # Ok::<(), String>(())
@@ -29,6 +31,13 @@ pub enum StoreUrl {
     Mysql(Secret),
     /// `redis://…`, or `rediss://…` for TLS: keys with a prefix on a Redis or Valkey server.
     Redis(Secret),
+    /// `kafka://host:9092,host:9092/PREFIX`: a topic with that prefix in an Apache Kafka cluster.
+    Kafka {
+        /// `host:port`, with commas between.
+        brokers: String,
+        /// What the topic's name begins with.
+        prefix: String,
+    },
 }
 
 impl FromStr for StoreUrl {
@@ -59,14 +68,36 @@ impl FromStr for StoreUrl {
             "redis" | "rediss" => {
                 Err("the server is missing: `redis://user:password@host:6379/0`".to_owned())
             }
-            "kafka" => Err(format!("{scheme} is not available in this version; {KINDS}")),
+            "kafka" => parse_kafka(rest),
             _ => Err(format!("no such store; {KINDS}")),
         }
     }
 }
 
 /// What there is to choose from.
-const KINDS: &str = "write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `memory:`";
+const KINDS: &str = "write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…`, \
+                     `kafka://…/PREFIX` or `memory:`";
+
+fn parse_kafka(rest: &str) -> Result<StoreUrl, String> {
+    let (brokers, prefix) = rest
+        .strip_prefix("//")
+        .and_then(|rest| rest.split_once('/'))
+        .filter(|(brokers, prefix)| {
+            let is_broker = |broker: &str| !broker.is_empty() && !broker.contains('@');
+            !prefix.is_empty() && brokers.split(',').all(is_broker)
+        })
+        .ok_or("write the brokers and a prefix: `kafka://host:9092,host:9092/roundsman`")?;
+    let is_sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    // A topic's name has at most 249 bytes, and `.journal` comes behind.
+    if prefix.len() > 240 || !prefix.chars().all(is_sound) {
+        return Err(
+            "the prefix begins a topic's name: letters, digits, `.`, `_` and `-`, at most \
+                    240 of them"
+                .to_owned(),
+        );
+    }
+    Ok(StoreUrl::Kafka { brokers: brokers.to_owned(), prefix: prefix.to_owned() })
+}
 
 /// A URL whose password is masked, wherever it stands.
 pub(super) fn masked(url: &str) -> String {
@@ -97,6 +128,7 @@ impl fmt::Display for StoreUrl {
             Self::Postgres(url) | Self::Mysql(url) | Self::Redis(url) => {
                 f.write_str(&masked(url.reveal()))
             }
+            Self::Kafka { brokers, prefix } => write!(f, "kafka://{brokers}/{prefix}"),
         }
     }
 }

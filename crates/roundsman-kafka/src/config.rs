@@ -1,0 +1,45 @@
+//! Where the cluster is, and how the journal is kept.
+
+use std::time::Duration;
+
+/// How a store in Kafka is opened.
+///
+/// ```
+/// use roundsman_kafka::KafkaConfig;
+///
+/// let config = KafkaConfig::new("broker-1:9092,broker-2:9092", "roundsman");
+/// assert_eq!(config.topic(), "roundsman.journal");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaConfig {
+    /// `host:port`, several of them with commas between; any of them names the others.
+    pub brokers: String,
+    /// What the topic's name begins with.
+    pub prefix: String,
+    /// The state is written out after so many bytes of journal, at least.
+    pub checkpoint_after: u64,
+    /// So many bytes of the journal are kept in memory, the newest and those read last.
+    pub cache: usize,
+    /// How long a call waits for a cluster that does not answer.
+    pub patience: Duration,
+}
+
+impl KafkaConfig {
+    /// The usual settings: 64 MiB of journal between checkpoints, 64 MiB of cache, 5 s of patience.
+    #[must_use]
+    pub fn new(brokers: &str, prefix: &str) -> Self {
+        Self {
+            brokers: brokers.to_owned(),
+            prefix: prefix.to_owned(),
+            checkpoint_after: 64 << 20,
+            cache: 64 << 20,
+            patience: Duration::from_secs(5),
+        }
+    }
+
+    /// The one topic that everything is kept in.
+    #[must_use]
+    pub fn topic(&self) -> String {
+        format!("{}.journal", self.prefix)
+    }
+}

@@ -1,0 +1,16 @@
+//! Where the cluster for tests is.
+
+use roundsman_kafka::KafkaConfig;
+
+/// A prefix that nobody has used.
+pub(crate) fn fresh() -> KafkaConfig {
+    let url = std::env::var("ROUNDSMAN_TEST_KAFKA_URL").unwrap_or_else(|_| {
+        panic!(
+            "ROUNDSMAN_TEST_KAFKA_URL is not set: `source scripts/servers; start_servers kafka` \
+             starts a broker and sets it"
+        )
+    });
+    let (brokers, prefix) =
+        url.strip_prefix("kafka://").and_then(|rest| rest.split_once('/')).expect("kafka://…/…");
+    KafkaConfig::new(brokers, &format!("{prefix}-{:08x}", rand::random::<u32>()))
+}
