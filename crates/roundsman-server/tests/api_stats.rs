@@ -142,7 +142,11 @@ async fn metrics_are_prometheus_text() {
         assert_eq!(families[&name].kind, "histogram");
         check_histogram(&name, &families[&name], count);
     }
-    assert_eq!(families.len(), 17);
+    for name in ["replayed_total", "dead_dropped_total", "taken_back_total", "dead_letters"] {
+        let samples = &families[&format!("roundsman_{name}")].samples;
+        assert_eq!(samples, &vec![(String::new(), 0.0)], "{name}");
+    }
+    assert_eq!(families.len(), 21);
     assert!(!answer.text.contains("user:"), "no topic and no key in any label");
 }
 
