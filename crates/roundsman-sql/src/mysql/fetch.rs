@@ -13,7 +13,7 @@ use crate::served::wants::Spot;
 use bytes::Bytes;
 use mysql_async::{Row, Value};
 use roundsman_store::{Ask, Fetched, IdSalt, Lane, LaneId, MessageId, Record, Timestamp};
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxBuildHasher;
 use std::sync::Arc;
 
 /// The names of lanes, which never change: numbers are never used again.
@@ -143,20 +143,8 @@ async fn add_bodies(
     let spots =
         Rows::of(missing, |cells, spot| cells.int(signed(spot.lane.0)).int(signed(spot.seq)));
     let rows = connection.query(BODIES, vec![spots]).await?;
-    let read = rows.iter().map(|row| (number(row, 0), Bytes::copy_from_slice(bytes(row, 1))));
-    let mut bodies: FxHashMap<_, _> = read.collect();
-    let is_missing: FxHashMap<_, _> = missing.iter().map(|spot| (spot.seq, ())).collect();
-    for fetched in fetched {
-        let mut kept = Vec::with_capacity(fetched.records.len());
-        for mut record in fetched.records.drain(..) {
-            if is_missing.contains_key(&record.seq) {
-                let Some(body) = bodies.remove(&record.seq) else { continue };
-                record.payload = body;
-            }
-            kept.push(record);
-        }
-        fetched.records = kept;
-    }
+    let bodies = rows.iter().map(|row| (number(row, 0), Bytes::copy_from_slice(bytes(row, 1))));
+    crate::served::fill(fetched, missing, bodies.collect());
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use super::load::count;
 use super::row::{int, lane, moment, number, text, text_or_none};
 use crate::cache::Cache;
 use crate::history::Past;
+use crate::served::wants::Spot;
 use bytes::Bytes;
 use roundsman_store::{Ask, Fetched, IdSalt, Lane, LaneId, MessageId, Record, Timestamp};
 use rustc_hash::FxBuildHasher;
@@ -18,22 +19,19 @@ pub(super) type LaneNames = Cache<LaneId, Arc<Lane>, FxBuildHasher>;
 const NAMES: &str = "SELECT lane.id, lane.key, lane.topic FROM unnest($1::bigint[]) AS wanted(id)
      JOIN lane ON lane.id = wanted.id";
 
-/// One more than asked for is looked at: whether it is there is `more`. The bytes of a payload are
-/// counted before it is read, so that what is too much is left where it is.
-const FETCH: &str =
-    "SELECT ask.number, m.seq, m.accepted, m.expires, m.id, m.event, m.history, m.payload, m.more
-     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
-         AS ask(lane, after, most, bytes, number)
+/// One more than asked for is looked at: whether it is there is `more`. A large payload is left out
+/// at first, and read only if it is wanted: how large it is is known without reading it.
+const FETCH: &str = "SELECT ask.number, m.*
+     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY
+         AS ask(lane, after, most, number)
      CROSS JOIN LATERAL (
-         SELECT *, row_number() OVER w AS place, lead(seq) OVER w IS NOT NULL AS more,
-                sum(octet_length(payload)) OVER w - octet_length(payload) AS before
-         FROM (
-             SELECT * FROM message WHERE lane = ask.lane AND seq > ask.after
-             ORDER BY seq LIMIT ask.most + 1
-         ) found
-         WINDOW w AS (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
-     ) m
-     WHERE m.place = 1 OR (m.place <= ask.most AND m.before < ask.bytes)";
+         SELECT seq, accepted, expires, id, event, history, octet_length(payload) AS bytes,
+                CASE WHEN octet_length(payload) <= 4096 THEN payload END
+         FROM message WHERE lane = ask.lane AND seq > ask.after ORDER BY seq LIMIT ask.most + 1
+     ) m";
+const BODIES: &str = "SELECT m.seq, m.payload
+     FROM unnest($1::bigint[], $2::bigint[]) AS wanted(lane, seq)
+     JOIN message m ON m.lane = wanted.lane AND m.seq = wanted.seq";
 
 /// The oldest messages of each of several lanes.
 pub(super) async fn fetch(
@@ -47,22 +45,59 @@ pub(super) async fn fetch(
     let after: Vec<_> = asks.iter().map(|ask| int(ask.after)).collect();
     // No limit that is meant comes near this one, to which one is added.
     let most: Vec<_> = asks.iter().map(|ask| count(ask.limit.clamp(1, 1 << 40))).collect();
-    let bytes: Vec<_> = asks.iter().map(|ask| count(ask.max_bytes)).collect();
-    let rows = connection.query(FETCH, &[&lanes, &after, &most, &bytes]).await?;
+    let rows = connection.query(FETCH, &[&lanes, &after, &most]).await?;
     let none = |ask: &Ask| Fetched { lane: ask.lane, records: Vec::new(), more: false };
     let mut fetched: Vec<_> = asks.iter().map(none).collect();
-    let mut event = Arc::from("");
-    for row in &rows {
-        let number = usize::try_from(row.get::<_, i64>(0)).unwrap_or(0);
-        let Some(fetched) = number.checked_sub(1).and_then(|at| fetched.get_mut(at)) else {
-            continue;
-        };
-        let Some(lane) = names.find(&fetched.lane) else { continue };
-        fetched.records.push(record(row, lane, salt, &mut event));
-        fetched.more = row.get(8);
-    }
+    let missing = put(&rows, asks, names, salt, &mut fetched);
+    add_bodies(connection, &mut fetched, &missing).await?;
     names.turn();
     Ok(fetched)
+}
+
+/// Puts rows where they belong. Answers where the large payloads are that are wanted.
+fn put(
+    rows: &[Row],
+    asks: &[Ask],
+    names: &mut LaneNames,
+    salt: IdSalt,
+    fetched: &mut [Fetched],
+) -> Vec<Spot> {
+    let (mut missing, mut event) = (Vec::new(), Arc::from(""));
+    let mut before = vec![0; asks.len()];
+    for row in rows {
+        let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or(0);
+        let Some(at) = place.checked_sub(1).filter(|at| *at < asks.len()) else { continue };
+        let (ask, fetched, before) = (&asks[at], &mut fetched[at], &mut before[at]);
+        let is_enough = fetched.records.len() >= ask.limit.max(1) || *before >= ask.max_bytes;
+        if is_enough && !fetched.records.is_empty() {
+            fetched.more = true;
+            continue;
+        }
+        let Some(lane) = names.find(&ask.lane) else { continue };
+        *before += usize::try_from(row.get::<_, i32>(7)).unwrap_or(0);
+        if row.get::<_, Option<&[u8]>>(8).is_none() {
+            missing.push(Spot { lane: ask.lane, seq: number(row, 1) });
+        }
+        fetched.records.push(record(row, lane, salt, &mut event));
+    }
+    missing
+}
+
+/// Reads the payloads that were too large to be read on the chance that they are wanted.
+async fn add_bodies(
+    connection: &mut Connection,
+    fetched: &mut [Fetched],
+    missing: &[Spot],
+) -> Sql<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let lanes: Vec<_> = missing.iter().map(|spot| int(spot.lane.0)).collect();
+    let seqs: Vec<_> = missing.iter().map(|spot| int(spot.seq)).collect();
+    let rows = connection.query(BODIES, &[&lanes, &seqs]).await?;
+    let bodies = rows.iter().map(|row| (number(row, 0), Bytes::copy_from_slice(row.get(1))));
+    crate::served::fill(fetched, missing, bodies.collect());
+    Ok(())
 }
 
 async fn learn_names(connection: &mut Connection, names: &mut LaneNames, asks: &[Ask]) -> Sql<()> {
@@ -96,7 +131,7 @@ fn record(row: &Row, lane: &Arc<Lane>, salt: IdSalt, event: &mut Arc<str>) -> Re
         seq,
         id,
         event: event.clone(),
-        payload: Bytes::copy_from_slice(row.get(7)),
+        payload: Bytes::copy_from_slice(row.get::<_, Option<&[u8]>>(8).unwrap_or_default()),
         accepted_at: Timestamp(row.get(2)),
         expires_at: moment(row, 3),
         history: history.map(Box::new),

@@ -39,6 +39,7 @@ mod block;
 mod call;
 pub(crate) mod changes;
 mod claim;
+mod fill;
 mod hand_on;
 pub(crate) mod kept;
 mod lanes;
@@ -55,6 +56,7 @@ pub(crate) mod wants;
 mod writer;
 
 pub(crate) use claim::ClaimRow;
+pub(crate) use fill::fill;
 pub(crate) use hand_on::hand_on;
 pub(crate) use ledger::Opened;
 pub(crate) use operate::ask;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // In tests, also outside of `#[test]` functions.
 
 mod mysql;
+mod owner;
 mod postgres;
 
 /// The server that a variable names.

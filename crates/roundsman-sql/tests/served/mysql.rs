@@ -28,6 +28,18 @@ pub(crate) async fn run(statements: &[String]) {
     }
 }
 
+/// Ends the connection of the owner of a database, from outside.
+pub(crate) async fn cut(database: &str) {
+    let server = crate::server("ROUNDSMAN_TEST_MYSQL_URL");
+    let opts = mysql_async::Opts::from_url(&server).unwrap();
+    let mut conn = mysql_async::Conn::new(opts).await.unwrap();
+    let print = roundsman_store::Fingerprint::of(&[database.as_bytes()]).0;
+    let digits: String = print.iter().map(|byte| format!("{byte:02x}")).collect();
+    let holder: Option<Option<u64>> =
+        conn.exec_first("SELECT IS_USED_LOCK(?)", (format!("roundsman:{digits}"),)).await.unwrap();
+    conn.query_drop(format!("KILL CONNECTION {}", holder.flatten().unwrap())).await.unwrap();
+}
+
 impl Mysql {
     fn new() -> Self {
         Self { databases: Mutex::default() }

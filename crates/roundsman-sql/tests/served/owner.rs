@@ -1,0 +1,177 @@
+//! One owner at a time: a second is refused, a lost connection is made again, a silent owner is
+//! taken over from and can write nothing more.
+
+use crate::{mysql, postgres};
+use roundsman_sql::{MysqlStore, PostgresStore};
+use roundsman_store::{
+    AcceptError, Ask, Bounds, Claim, Claimed, Draft, Outcome, Settled, Settlement, Store,
+    StoreError, SystemClock, Which,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Postgres,
+    Mysql,
+}
+
+impl Kind {
+    async fn open(self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
+        let clock = Arc::new(SystemClock);
+        Ok(match self {
+            Self::Postgres => Arc::new(PostgresStore::open(&postgres::url(name), clock).await?),
+            Self::Mysql => Arc::new(MysqlStore::open(&mysql::url(name), clock).await?),
+        })
+    }
+
+    async fn run(self, name: &str, statement: &str) {
+        match self {
+            Self::Postgres => {
+                postgres::run(&format!("SET search_path = {name}; {statement}")).await;
+            }
+            Self::Mysql => mysql::run(&[format!("USE {name}"), statement.to_owned()]).await,
+        }
+    }
+
+    /// Ends the connection of the owner, from outside.
+    async fn cut(self, name: &str) {
+        match self {
+            Self::Postgres => {
+                let statement = "SELECT pg_terminate_backend(pid) FROM pg_locks
+                     WHERE locktype = 'advisory' AND objid = 'state'::regclass::oid";
+                self.run(name, statement).await;
+            }
+            Self::Mysql => mysql::cut(name).await,
+        }
+    }
+
+    /// Makes it seem that the owner has said nothing for a long time.
+    async fn silence(self, name: &str) {
+        let statement = match self {
+            Self::Postgres => "UPDATE state SET seen = seen - interval '60 seconds'",
+            Self::Mysql => "UPDATE roundsman_state SET seen = seen - 60",
+        };
+        self.run(name, statement).await;
+    }
+
+    async fn remove(self, name: &str) {
+        match self {
+            Self::Postgres => postgres::run(&format!("DROP SCHEMA {name} CASCADE")).await,
+            Self::Mysql => mysql::run(&[format!("DROP DATABASE {name}")]).await,
+        }
+    }
+}
+
+fn draft(number: u32) -> Draft {
+    Draft::new("user:42", format!("{{\"n\":{number}}}")).unwrap()
+}
+
+/// Claims the oldest message, and answers how its delivery would be settled.
+async fn claim(store: &dyn Store) -> Settlement {
+    let lane = store.walk(None, 10).await.unwrap().remove(0);
+    let ask = Ask { lane: lane.id, after: 0, limit: 1, max_bytes: 1000 };
+    let record = store.fetch(vec![ask]).await.unwrap().remove(0).records.remove(0);
+    let (lane, seq, attempt) = (lane.id, record.seq, record.next_attempt());
+    let members = vec![Claimed { lane, seq, attempt }];
+    let claim = store.claim(Claim { members, alone: false }).await.unwrap();
+    let which = Which::At { lane, seq, attempt };
+    Settlement { which, claim: Some(claim), outcome: Outcome::Delivered }
+}
+
+/// A call again and again for as long as the store is not available.
+async fn until_back<T>(call: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    loop {
+        match call().await {
+            Err(StoreError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+            answer => return answer,
+        }
+    }
+}
+
+/// A second opening is refused while the first lives, and not once it is closed.
+async fn a_second_opening(kind: Kind) {
+    let name = crate::new_name();
+    let store = kind.open(&name).await.unwrap();
+    let Err(StoreError::Locked(why)) = kind.open(&name).await else { panic!("it is locked") };
+    assert!(why.contains("another Roundsman"), "{why}");
+    store.close().await.unwrap();
+    kind.open(&name).await.unwrap().close().await.unwrap();
+    kind.remove(&name).await;
+}
+
+/// A connection that is cut is made again: what was accepted is there, what was under way still is.
+async fn a_cut(kind: Kind) {
+    let name = crate::new_name();
+    let store = kind.open(&name).await.unwrap();
+    store.accept(vec![draft(1), draft(2)], Bounds::NONE).await.unwrap();
+    let settlement = claim(&*store).await;
+    let epoch = store.ownership().epoch;
+    kind.cut(&name).await;
+    let settled = until_back(async || store.settle(vec![settlement.clone()]).await).await.unwrap();
+    assert!(matches!(settled[..], [Settled::Done { .. }]), "{settled:?}");
+    assert_eq!(store.counts().await.unwrap().backlog, 1);
+    assert_eq!(store.ownership().epoch, epoch);
+    let accepted = until_back(async || {
+        store.accept(vec![draft(3)], Bounds::NONE).await.map_err(|error| match error {
+            AcceptError::Store(error) => error,
+            refused @ AcceptError::Refused(_) => panic!("{refused}"),
+        })
+    });
+    accepted.await.unwrap();
+    assert_eq!(store.counts().await.unwrap().backlog, 2);
+    store.close().await.unwrap();
+    kind.remove(&name).await;
+}
+
+/// An owner that has fallen silent is taken over from, and settles nothing that is no longer its own.
+async fn a_silent_owner(kind: Kind) {
+    let name = crate::new_name();
+    let old = kind.open(&name).await.unwrap();
+    old.accept(vec![draft(1)], Bounds::NONE).await.unwrap();
+    let late = claim(&*old).await;
+    kind.silence(&name).await;
+    let new = kind.open(&name).await.unwrap();
+    assert!(new.ownership().epoch > old.ownership().epoch);
+    let refused = until_back(async || old.settle(vec![late.clone()]).await).await;
+    assert!(matches!(refused, Err(StoreError::Locked(_))), "{refused:?}");
+    assert_eq!(new.counts().await.unwrap().backlog, 1);
+    // To the new owner that attempt was cut off, and the next one is its own.
+    let settlement = claim(&*new).await;
+    assert!(matches!(settlement.which, Which::At { attempt: 2, .. }));
+    let settled = new.settle(vec![settlement]).await.unwrap();
+    assert!(matches!(settled[..], [Settled::Done { .. }]), "{settled:?}");
+    new.close().await.unwrap();
+    kind.remove(&name).await;
+}
+
+/// What a newer version has made is left alone.
+async fn a_newer_version(kind: Kind) {
+    let name = crate::new_name();
+    kind.open(&name).await.unwrap().close().await.unwrap();
+    let table = if matches!(kind, Kind::Postgres) { "state" } else { "roundsman_state" };
+    kind.run(&name, &format!("UPDATE {table} SET version = 99")).await;
+    let Err(StoreError::Unusable(why)) = kind.open(&name).await else { panic!("it is newer") };
+    assert!(why.contains("version 99") && why.contains("newer Roundsman"), "{why}");
+    kind.remove(&name).await;
+}
+
+macro_rules! on_both {
+    ($($case:ident),*) => { $(
+        mod $case {
+            use super::Kind;
+
+            #[tokio::test]
+            async fn postgres() {
+                super::$case(Kind::Postgres).await;
+            }
+
+            #[tokio::test]
+            async fn mysql() {
+                super::$case(Kind::Mysql).await;
+            }
+        }
+    )* };
+}
+
+on_both!(a_second_opening, a_cut, a_silent_owner, a_newer_version);
