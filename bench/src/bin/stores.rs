@@ -1,12 +1,13 @@
 //! Times stores on servers through the engine, beside the server's own tool in the same run.
 //!
 //! `stores road|fetch|single|held`, or all of them. It uses what `ROUNDSMAN_TEST_POSTGRES_URL` and
-//! `ROUNDSMAN_TEST_MYSQL_URL` name. The ratio is what counts: both share machine, disk and noise.
+//! `ROUNDSMAN_TEST_REDIS_URL` name. The ratio is what counts: both share machine, disk and noise.
 
 #![allow(clippy::print_stdout)] // Its table.
 
 use bytes::Bytes;
 use roundsman_delivery::{Batch, Node, Target, To};
+use roundsman_redis::RedisStore;
 use roundsman_sql::PostgresStore;
 use roundsman_store::{Ask, Bounds, Draft, Key, Lane, Store, SystemClock};
 use std::process::Command;
@@ -25,10 +26,10 @@ fn main() -> Outcomes {
     let runs = |name: &str| only.as_deref().is_none_or(|only| only == name);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    for kind in [Kind::Postgres] {
+    for kind in [Kind::Postgres, Kind::Redis] {
         let Some(server) = kind.server() else { continue };
         if runs("road") {
-            let bare = kind.bare(&server)?;
+            let bare = kind.bare(&runtime, &server)?;
             let road = runtime.block_on(road(kind, &server, Duration::from_secs(8)))?;
             println!(
                 "{kind:?}: bare {bare:>7.0}/s   engine {road:>7.0}/s   ratio {:.2}",
@@ -43,22 +44,24 @@ fn main() -> Outcomes {
         if runs("single") {
             runtime.block_on(single(kind, &server))?;
         }
-        if runs("held") {
+        if runs("held") && kind == Kind::Postgres {
             runtime.block_on(held(kind, &server))?;
         }
     }
     Ok(())
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Postgres,
+    Redis,
 }
 
 impl Kind {
     fn server(self) -> Option<String> {
         let variable = match self {
             Self::Postgres => "ROUNDSMAN_TEST_POSTGRES_URL",
+            Self::Redis => "ROUNDSMAN_TEST_REDIS_URL",
         };
         std::env::var(variable).ok()
     }
@@ -72,13 +75,17 @@ impl Kind {
                 let url = format!("{server}{and}schema={name}");
                 Arc::new(PostgresStore::open(&url, clock).await?)
             }
+            Self::Redis => {
+                Arc::new(RedisStore::open(&format!("{server}{and}prefix={name}")).await?)
+            }
         })
     }
 
     /// Messages a second that the server's own tool puts in and takes out, a thousand a statement.
-    fn bare(self, server: &str) -> Outcomes<f64> {
+    fn bare(self, runtime: &tokio::runtime::Runtime, server: &str) -> Outcomes<f64> {
         match self {
             Self::Postgres => pgbench(server),
+            Self::Redis => runtime.block_on(push_and_pop(server)),
         }
     }
 }
@@ -124,6 +131,36 @@ fn pgbench(server: &str) -> Outcomes<f64> {
         text.lines().find_map(|line| line.strip_prefix("tps = ")).ok_or("pgbench said nothing")?;
     let tps: f64 = tps.split(' ').next().unwrap_or_default().parse()?;
     Ok(tps * 1000.0)
+}
+
+/// The same payloads into lists and out of them, each command on its own, a thousand pipelined,
+/// from as many senders as the engine has.
+async fn push_and_pop(server: &str) -> Outcomes<f64> {
+    const ROUNDS: usize = 200;
+    let payload = format!("{{\"n\":\"{}\"}}", "x".repeat(248));
+    let begun = Instant::now();
+    let senders = (0..SENDERS).map(|sender| {
+        let (client, payload) = (redis::Client::open(server), payload.clone());
+        tokio::spawn(async move {
+            let mut line = client?.get_multiplexed_async_connection().await?;
+            let list = format!("bare-{}-{sender}", std::process::id());
+            let (mut push, mut pop) = (redis::pipe(), redis::pipe());
+            for _ in 0..BATCH {
+                push.cmd("RPUSH").arg(&list).arg(&payload).ignore();
+                pop.cmd("LPOP").arg(&list);
+            }
+            for _ in 0..ROUNDS {
+                push.exec_async(&mut line).await?;
+                let popped: Vec<String> = pop.query_async(&mut line).await?;
+                assert_eq!(popped.len(), BATCH);
+            }
+            Ok::<_, redis::RedisError>(())
+        })
+    });
+    for sender in senders.collect::<Vec<_>>() {
+        sender.await??;
+    }
+    Ok((SENDERS * ROUNDS * BATCH) as f64 / begun.elapsed().as_secs_f64())
 }
 
 struct Taker;

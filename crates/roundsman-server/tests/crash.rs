@@ -315,7 +315,7 @@ fn spawn(folder: &Path) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
     Command::new(env!("CARGO_BIN_EXE_roundsman"))
         .args(["serve", "--config", "roundsman.toml", "--listen", "127.0.0.1:0"])
-        .args(["--store", "sqlite:crash.db"])
+        .args(["--store", &store(folder)])
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -323,6 +323,20 @@ fn spawn(folder: &Path) -> Child {
         .kill_on_drop(true)
         .spawn()
         .unwrap()
+}
+
+/// The store under test: an embedded file, or what `ROUNDSMAN_CRASH_STORE` names: `redis`, on the
+/// server of `ROUNDSMAN_TEST_REDIS_URL`, with keys of this folder's own.
+fn store(folder: &Path) -> String {
+    match std::env::var("ROUNDSMAN_CRASH_STORE").as_deref() {
+        Ok("redis") => {
+            let server = std::env::var("ROUNDSMAN_TEST_REDIS_URL")
+                .expect("ROUNDSMAN_TEST_REDIS_URL names no server");
+            let name = folder.file_name().unwrap().to_string_lossy().replace('.', "");
+            format!("{server}?prefix=crash-{name}")
+        }
+        _ => "sqlite:crash.db".to_owned(),
+    }
 }
 
 /// Waits for the line that says where the server is.

@@ -146,7 +146,7 @@ async fn a_killed_server_remembers_outcomes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_unknown_and_harmless() {
     let server = Own::start(DURABLE);
-    let proxy = Proxy::before(server.port()).await;
+    let proxy = Proxy::before(server.address()).await;
     let store = RedisStore::open(&proxy.url()).await.unwrap();
     // The line is laid with the first call.
     accept_surely(&store, &[named(0)]).await;
@@ -170,7 +170,7 @@ async fn a_lost_answer_is_unknown_and_harmless() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_cut_under_load() {
     let server = Own::start(DURABLE);
-    let proxy = Proxy::before(server.port()).await;
+    let proxy = Proxy::before(server.address()).await;
     let store = Arc::new(RedisStore::open(&proxy.url()).await.unwrap());
     let (next, until) = (Arc::new(AtomicU64::new(0)), 3000);
     let tasks: Vec<_> =

@@ -75,8 +75,8 @@ async fn replicas_are_refused() {
     let primary = Own::start(DURABLE);
     let server = Own::start(DURABLE);
     let store = RedisStore::open(&server.url()).await.unwrap();
-    let port = primary.port().to_string();
-    server.tell(&["REPLICAOF", "127.0.0.1", &port]);
+    let (host, port) = (primary.address().ip().to_string(), primary.address().port().to_string());
+    server.tell(&["REPLICAOF", &host, &port]);
     let opened = RedisStore::open(&server.url()).await;
     assert!(matches!(&opened, Err(StoreError::Unavailable(why)) if why.contains("replica")));
     let answer = store.release(roundsman_store::Release::Topic("t".into())).await;

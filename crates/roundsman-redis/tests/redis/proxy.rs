@@ -1,12 +1,13 @@
 //! A proxy between store and server that can be cut, and can keep the server's answers to itself.
 
+use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A way to the server at a port.
+/// A way to the server at an address.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     port: u16,
@@ -15,7 +16,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) async fn before(server: u16) -> Self {
+    pub(crate) async fn before(server: SocketAddrV4) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let proxy = Self { port, swallows: Arc::default(), cut: watch::channel(0).0 };
@@ -42,8 +43,8 @@ impl Proxy {
         self.cut.send_modify(|count| *count += 1);
     }
 
-    async fn carry(self, client: TcpStream, server: u16) {
-        let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
+    async fn carry(self, client: TcpStream, server: SocketAddrV4) {
+        let Ok(server) = TcpStream::connect(server).await else { return };
         let (mut from_client, mut to_client) = client.into_split();
         let (mut from_server, mut to_server) = server.into_split();
         let mut cut = self.cut.subscribe();
