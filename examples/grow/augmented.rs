@@ -25,8 +25,8 @@ impl Target for Lines {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (lines, mut arrived) = mpsc::unbounded_channel();
     let store = SqliteStore::open("grow.db", Arc::new(SystemClock))?;
-    let name = |n: Value| (n.clone(), format!("\"No. {n}\"").into());
-    let names = move |ns: Vec<Value>| Ok(ns.into_iter().map(name).collect::<Found>());
+    let named = |n: Value| (n.clone(), format!("\"No. {n}\"").into());
+    let names = move |ns: Vec<Value>| Ok(ns.into_iter().map(named).collect::<Found>());
     let rule = Rule { to: To::Target(0), ..Rule::channel("*") };
     let node = Node::builder(Arc::new(store))
         .settings(Settings { rules: Rules::new(vec![rule]), ..Settings::default() })

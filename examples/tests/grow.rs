@@ -17,6 +17,7 @@ fn each_step_delivers_in_order() {
     let named = "user:42: {\"n\":1,\"name\":\"No. 1\"}\nuser:42: {\"n\":2,\"name\":\"No. 2\"}\n\
                  user:42: {\"n\":3,\"name\":\"No. 3\"}\n";
     assert_eq!(run(env!("CARGO_BIN_EXE_grow-3-augmented"), folder.path()), named);
+    assert_eq!(run(env!("CARGO_BIN_EXE_grow-4-fair"), folder.path()), named);
 }
 
 #[test]
@@ -24,7 +25,8 @@ fn each_step_changes_five_lines_at_most() {
     let memory = include_str!("../grow/memory.rs");
     let durable = include_str!("../grow/durable.rs");
     let augmented = include_str!("../grow/augmented.rs");
-    for (before, after) in [(memory, durable), (durable, augmented)] {
+    let fair = include_str!("../grow/fair.rs");
+    for (before, after) in [(memory, durable), (durable, augmented), (augmented, fair)] {
         let changed = changed_lines(before, after);
         assert!((1..=5).contains(&changed), "{changed} lines changed");
     }

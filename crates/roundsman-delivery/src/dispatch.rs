@@ -1,7 +1,7 @@
 //! How turns are dealt: what a key pays with, and what named keys are owed.
 
 use roundsman::fair::{Policy, Rate, Terms, Weight};
-use roundsman_store::Key;
+use roundsman_store::{Key, KeyError};
 
 /// Demand of a node, and how it is shared between keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,40 @@ impl Charge {
     const EACH: u64 = 1000;
 }
 
+/// Why a key was given no share or no cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShareError {
+    /// It is no key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// It is no weight.
+    #[error("a weight is a whole number from 1 to 1000, not {0}")]
+    Weight(u32),
+    /// It is no cap.
+    #[error("a cap is at least 1")]
+    Cap,
+}
+
 impl Dispatch {
+    /// With this share for a key in its written form, against its siblings' of 1.
+    ///
+    /// # Errors
+    /// That is no key, or no weight.
+    pub fn weigh(mut self, key: &str, weight: u32) -> Result<Self, ShareError> {
+        let weighed = Weight::new(weight).ok_or(ShareError::Weight(weight))?;
+        self.weights.push((Key::parse(key)?, weighed));
+        Ok(self)
+    }
+
+    /// With at most so many messages of a key, in its written form, in flight.
+    ///
+    /// # Errors
+    /// That is no key, or no cap.
+    pub fn cap(mut self, key: &str, slots: u32) -> Result<Self, ShareError> {
+        self.max_slots.push((Key::parse(key)?, slots));
+        if slots > 0 { Ok(self) } else { Err(ShareError::Cap) }
+    }
+
     /// As the scheduler wants it.
     pub(crate) fn policy(&self) -> Policy<Box<str>> {
         let every = Terms {

@@ -29,7 +29,7 @@ mod source;
 mod target;
 
 pub use augment::{Augment, Finding, Found, Lookup, OnFailure, OnMissing, Pointer, Shape, Value};
-pub use dispatch::{Charge, Dispatch};
+pub use dispatch::{Charge, Dispatch, ShareError};
 pub use error::IntakeError;
 pub use feed::{Event, Happening, Seen, Watch};
 pub use metrics::{AugmentMetrics, Histogram, Metrics, Snapshot, StageSnapshot};

@@ -161,3 +161,30 @@ async fn metrics_are_there_while_the_store_is_away() {
     assert!(!families.contains_key("roundsman_backlog"));
     house.get("/readyz").await.problem(503);
 }
+
+#[tokio::test]
+async fn a_key_says_why_it_waits() {
+    let house = House::new();
+    let body = r#"[{"topic":"user:1","payload":{},"key":["team/7","a"]},
+        {"topic":"user:1","payload":{},"key":["team/7","a"],"id":"last"}]"#;
+    assert_eq!(house.post_json(body).await.status, 202);
+    house.until("last", "held").await;
+    let report = house.get("/v1/keys/team~17/a").await.json();
+    assert_eq!(report["parts"], serde_json::json!(["team/7", "a"]));
+    assert_eq!((&report["backlog"], &report["held"]), (&2.into(), &2.into()));
+    assert_eq!(
+        (&report["state"], &report["parked"][0]["why"]),
+        (&"parked".into(), &"absent".into())
+    );
+    house.node.joined(&"user:1".into(), false);
+    house.until("last", "delivered").await;
+    for (path, state) in
+        [("/v1/keys/team~17/a", "idle"), ("/v1/keys/*", "idle"), ("/v1/keys/stats", "idle")]
+    {
+        assert_eq!(house.get(path).await.json()["state"], state, "{path}");
+    }
+    for bad in ["/v1/keys/a//b", "/v1/keys/a~2", "/v1/keys/1/2/3/4/5/6/7/8/9"] {
+        let problem = house.get(bad).await.problem(422);
+        assert_eq!(problem["errors"][0]["pointer"], "/key", "{bad}");
+    }
+}

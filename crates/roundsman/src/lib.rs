@@ -119,7 +119,7 @@ mod subscribe;
 pub use self::{
     buffer::Keep,
     counts::Counts,
-    dispatch::{Broadcast, ByDemand, ByPartition, Dispatcher},
+    dispatch::{Broadcast, ByDemand, ByPartition, ByTurns, Dispatcher},
     reason::Reason,
     stage::{
         Asker, Consumer, DemandMode, Emitter, Inlet, Outlet, Producer, StageRef, Transform,

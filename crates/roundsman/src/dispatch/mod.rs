@@ -18,16 +18,19 @@
 //! | [`ByDemand`] | the consumer that has asked for most |
 //! | [`Broadcast`] | every consumer, or every one whose selector picks it |
 //! | [`ByPartition`] | the consumer of the partition it belongs to |
+//! | [`ByTurns`] | as [`ByDemand`]; which event is next, keys decide by taking turns |
 
 mod broadcast;
 mod by_demand;
 mod by_partition;
+mod by_turns;
 mod place;
 
 pub use self::{
     broadcast::Broadcast,
     by_demand::ByDemand,
     by_partition::{ByPartition, by_hash},
+    by_turns::ByTurns,
     place::{Partition, Place, Selector},
 };
 
