@@ -20,10 +20,26 @@ pub struct Counts {
     pub emitted: u64,
     /// Events its full buffer gave up, in all.
     pub discarded: u64,
+    /// Events its handler was given and did not finish: it failed, panicked, or was cut off.
+    ///
+    /// All of the batch in hand count, since nobody knows which of them were done.
+    pub unfinished: u64,
+    /// Events that came to it or that it emitted, and that went no further.
+    ///
+    /// They were there when it ended, or came when it had no more use for them.
+    pub lost: u64,
     /// Subscriptions it has with producers.
     pub producers: usize,
     /// Subscriptions consumers have with it.
     pub consumers: usize,
+}
+
+impl Counts {
+    /// The same for a stage that has ended: what it still held is lost, and it has no peers.
+    pub(crate) fn at_end(self) -> Self {
+        let lost = self.lost + (self.waiting + self.buffered) as u64;
+        Self { lost, demand: 0, buffered: 0, waiting: 0, producers: 0, consumers: 0, ..self }
+    }
 }
 
 /// The shared side of [`Counts`]. All relaxed: nothing is inferred from one about another.
@@ -35,6 +51,8 @@ pub(crate) struct Counters {
     pub(crate) taken: AtomicU64,
     pub(crate) emitted: AtomicU64,
     pub(crate) discarded: AtomicU64,
+    pub(crate) unfinished: AtomicU64,
+    pub(crate) lost: AtomicU64,
     pub(crate) producers: AtomicUsize,
     pub(crate) consumers: AtomicUsize,
     /// Whether its gate is closed; no count, but kept in the same way.
@@ -42,6 +60,14 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// Counts events that waited and will not be handled.
+    pub(crate) fn lose(&self, n: usize) {
+        if n > 0 {
+            self.waiting.fetch_sub(n, Relaxed);
+            self.lost.fetch_add(n as u64, Relaxed);
+        }
+    }
+
     pub(crate) fn read(&self) -> Counts {
         Counts {
             demand: self.demand.load(Relaxed),
@@ -50,6 +76,8 @@ impl Counters {
             taken: self.taken.load(Relaxed),
             emitted: self.emitted.load(Relaxed),
             discarded: self.discarded.load(Relaxed),
+            unfinished: self.unfinished.load(Relaxed),
+            lost: self.lost.load(Relaxed),
             producers: self.producers.load(Relaxed),
             consumers: self.consumers.load(Relaxed),
         }

@@ -87,6 +87,7 @@
 //! | to | see |
 //! | --- | --- |
 //! | know how a stage lives and ends, and how a pipeline drains | [`stage`] |
+//! | wait for a pipeline's end with totals, or drain it under one deadline | [`Pipeline`] |
 //! | choose how much is under way, pause it, or change it | [`Subscribe`], [`Inlet`] |
 //! | give events to all, by partition, or by a rule of one's own | [`dispatch`] |
 //! | run a task an event, so many at once | [`supervisor`](mod@supervisor) |
@@ -113,6 +114,7 @@ pub mod testing;
 mod buffer;
 mod counts;
 mod mailbox;
+mod pipeline;
 mod reason;
 mod subscribe;
 
@@ -120,6 +122,7 @@ pub use self::{
     buffer::Keep,
     counts::Counts,
     dispatch::{Broadcast, ByDemand, ByPartition, ByTurns, Dispatcher},
+    pipeline::{AnyStage, Ending, Pipeline, Report},
     reason::Reason,
     stage::{
         Asker, Consumer, DemandMode, Emitter, Inlet, Outlet, Producer, StageRef, Transform,

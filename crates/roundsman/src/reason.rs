@@ -32,7 +32,7 @@ pub enum Reason {
     Failed(Arc<str>),
     /// A handler panicked; the text is the panic's message.
     Panicked(Arc<str>),
-    /// The task was dropped before the stage ended, as when its runtime shuts down.
+    /// The task was dropped before the stage ended: it was killed, or its runtime shut down.
     Killed,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Reason {
             Self::AlreadySubscribed => f.write_str("this stage is already subscribed"),
             Self::Refused(why) | Self::Failed(why) => f.write_str(why),
             Self::Panicked(text) => write!(f, "panicked: {text}"),
-            Self::Killed => f.write_str("dropped with its runtime"),
+            Self::Killed => f.write_str("dropped before it had ended"),
         }
     }
 }

@@ -51,19 +51,20 @@ impl<Info> StageRef<Info> {
         self.told.stop(reason);
     }
 
+    /// Drops the stage at the next point where it waits, whatever it does; `terminate` does not run.
+    ///
+    /// For one that a stop does not reach, as its handler waits for what never comes. It ends as
+    /// [`Reason::Killed`], and its peers are told.
+    pub fn kill(&self) {
+        self.told.shared().kill();
+    }
+
     /// Waits until the stage has ended and says why. All its peers have been told by then.
     ///
     /// # Cancel safety
     /// Nothing is lost by dropping it; the reason can be asked for again.
     pub async fn ended(&self) -> Reason {
-        let shared = self.told.shared();
-        loop {
-            let at_end = shared.at_end.notified();
-            if let Some(reason) = shared.ended.get() {
-                return reason.clone();
-            }
-            at_end.await;
-        }
+        self.told.shared().ended().await
     }
 
     /// Why the stage ended, or nothing while it runs.
@@ -75,7 +76,7 @@ impl<Info> StageRef<Info> {
     /// How much it holds and has done.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.told.shared().counters.read()
+        self.told.shared().counts()
     }
 }
 

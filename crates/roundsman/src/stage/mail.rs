@@ -1,6 +1,6 @@
 //! What a stage does with each kind of mail.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use crate::{
     Mode, Parting, Reason, Side, Subscribe, SubscriptionId,
@@ -56,6 +56,7 @@ impl<B: Behaviour> Machine<B> {
     fn queue_events(&mut self, to: SubscriptionId, events: Vec<B::In>) {
         let Some(known) = self.inbound.subscriptions.get(&to) else {
             tracing::debug!(n = events.len(), "events came on a subscription that has ended");
+            self.cell.shared.counters.lose(events.len());
             return;
         };
         let excess = known.ledger.as_ref().map_or(0, |ledger| ledger.excess(events.len()));
@@ -73,10 +74,12 @@ impl<B: Behaviour> Machine<B> {
         self.cell.mailbox.try_take(&mut self.mail);
         while let Some(Mail::Events { to, .. }) = self.mail.front() {
             let known = self.inbound.subscriptions.contains_key(to);
-            if let Some(Mail::Events { to, events }) = self.mail.pop_front()
-                && known
-            {
-                self.inbound.queue.push_back(Queued::Events { from: to, events });
+            match self.mail.pop_front() {
+                Some(Mail::Events { to, events }) if known => {
+                    self.inbound.queue.push_back(Queued::Events { from: to, events });
+                }
+                Some(Mail::Events { events, .. }) => self.cell.shared.counters.lose(events.len()),
+                _ => {}
             }
         }
     }
@@ -198,7 +201,11 @@ impl<B: Behaviour> Machine<B> {
         self.phase = Phase::Finishing(reason);
         self.inbound.leave_all(&Parting::Cancelled(Reason::Normal));
         self.inbound.subscriptions.clear();
-        self.inbound.queue.clear();
+        for queued in self.inbound.queue.drain(..) {
+            if let Queued::Events { events, .. } = queued {
+                self.cell.shared.counters.lose(events.len());
+            }
+        }
         self.marks.clear();
         self.passing.clear();
         self.gated.clear();
@@ -209,6 +216,8 @@ impl<B: Behaviour> Machine<B> {
     /// Tells everyone who had to do with the stage that it has ended. Done once.
     pub(crate) fn end(&mut self, reason: &Reason) {
         let how = Parting::Ended(reason.clone());
+        self.count();
+        self.cell.shared.counters.unfinished.fetch_add(self.in_hand as u64, Relaxed);
         self.inbound.leave_all(&how);
         self.inbound.subscriptions.clear();
         for subscriber in self.outbound.take_subscribers() {

@@ -24,7 +24,7 @@
 //! | a permanent subscription ends in an orderly way, or [`StageRef::drain`] | drains: asks nothing more, handles what was sent, calls `handle_drain`, lets its buffer leave, ends |
 //! | a permanent or transient one ends otherwise | ends at once, for the same reason |
 //! | [`StageRef::stop`] | ends at once |
-//! | its runtime shuts down | ends as [`Reason::Killed`](crate::Reason::Killed) |
+//! | [`StageRef::kill`], or its runtime shuts down | ends as [`Reason::Killed`](crate::Reason::Killed) |
 //!
 //! In each case `terminate` has run (but for the last), peers are told the reason, and
 //! [`StageRef::ended`] returns it.

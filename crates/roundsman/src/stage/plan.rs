@@ -225,7 +225,9 @@ fn start<B: Behaviour>(behaviour: B, outbound: Outbound<B::Out>, merge: usize) -
     let stage = StageRef { told: Arc::clone(&machine.cell) as _ };
     let inlet = Inlet { port: Arc::clone(&machine.cell) as _ };
     let outlet = Outlet { port: Arc::clone(&machine.cell) as _, place: Place::default() };
-    tokio::spawn(machine.run());
+    let cell = Arc::clone(&machine.cell);
+    // Set once: the cell is new.
+    let _ = cell.shared.task.set(tokio::spawn(machine.run()).abort_handle());
     (stage, inlet, outlet)
 }
 

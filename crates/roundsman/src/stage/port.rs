@@ -8,10 +8,10 @@ use std::{
     },
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::AbortHandle};
 
 use crate::{
-    Parting, Reason, Subscribe, SubscriptionId,
+    Counts, Parting, Reason, Subscribe, SubscriptionId,
     counts::Counters,
     dispatch::{Joining, Place, StageId},
     mailbox::Mailbox,
@@ -89,14 +89,18 @@ pub(crate) trait Upstream<Out>: Send + Sync {
     fn leave(&self, subscription: SubscriptionId, how: Parting);
 }
 
-/// The side of a stage that is told things.
-pub(crate) trait Told<Info>: Send + Sync {
-    fn info(&self, message: Info) -> Result<(), Info>;
-    fn info_in_order(&self, message: Info) -> Result<(), Info>;
-    fn set_mode(&self, mode: DemandMode);
+/// The side of a stage that decides when it ends, whatever it does.
+pub(crate) trait Life: Send + Sync {
     fn drain(&self);
     fn stop(&self, reason: Reason);
     fn shared(&self) -> &Shared;
+}
+
+/// The side of a stage that is told things.
+pub(crate) trait Told<Info>: Life {
+    fn info(&self, message: Info) -> Result<(), Info>;
+    fn info_in_order(&self, message: Info) -> Result<(), Info>;
+    fn set_mode(&self, mode: DemandMode);
 }
 
 /// What a stage shares with its handles besides the mailbox.
@@ -105,12 +109,38 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) ended: OnceLock<Reason>,
     pub(crate) at_end: Notify,
+    /// What drops the stage's task.
+    pub(crate) task: OnceLock<AbortHandle>,
     ids: AtomicU64,
 }
 
 impl Shared {
     pub(crate) fn next_id(&self) -> SubscriptionId {
         SubscriptionId(self.ids.fetch_add(1, Relaxed))
+    }
+
+    /// Waits until the stage has ended.
+    pub(crate) async fn ended(&self) -> Reason {
+        loop {
+            let at_end = self.at_end.notified();
+            if let Some(reason) = self.ended.get() {
+                return reason.clone();
+            }
+            at_end.await;
+        }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        // Looked at first: what is read after the end is final.
+        let has_ended = self.ended.get().is_some();
+        let counts = self.counters.read();
+        if has_ended { counts.at_end() } else { counts }
+    }
+
+    pub(crate) fn kill(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
     }
 }
 
@@ -216,7 +246,9 @@ impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Told<Info>
     fn set_mode(&self, mode: DemandMode) {
         self.post(Mail::Mode(mode));
     }
+}
 
+impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Life for Cell<In, Out, Info> {
     fn drain(&self) {
         self.post(Mail::Drain);
     }

@@ -48,6 +48,8 @@ pub(crate) struct Machine<B: Behaviour> {
     /// Mail taken out of the box and not yet handled.
     pub(crate) mail: VecDeque<Mail<B::In, B::Out, B::Info>>,
     pub(crate) phase: Phase,
+    /// How many events the handler was given and has not returned for.
+    pub(crate) in_hand: usize,
     /// How often the mailbox was emptied.
     pub(crate) drains: u32,
 }
@@ -82,6 +84,7 @@ impl<B: Behaviour> Machine<B> {
             gated: VecDeque::new(),
             mail: VecDeque::new(),
             phase: Phase::Running,
+            in_hand: 0,
             drains: 0,
         }
     }
@@ -235,6 +238,7 @@ impl<B: Behaviour> Machine<B> {
             let portion = self.inbound.slice(from, &mut events);
             self.take_portion(portion).await?;
         }
+        self.cell.shared.counters.lose(events.len());
         Ok(())
     }
 
@@ -245,7 +249,9 @@ impl<B: Behaviour> Machine<B> {
         // Only this task writes it, so it need not be one atomic step.
         let taken = counters.taken.load(Relaxed) + events.len() as u64;
         counters.taken.store(taken, Relaxed);
+        self.in_hand = events.len();
         call!(self, events(events, from))?;
+        self.in_hand = 0;
         if matches!(self.phase, Phase::Running) {
             self.inbound.ask(from, ask);
         }

@@ -8,7 +8,7 @@ use super::{
     child::{ChildId, Told},
     tasks::{Restart, Tasks},
 };
-use crate::{Counts, Inlet, Reason, StageRef, Subscribe, SubscribeError, SubscriptionId};
+use crate::{AnyStage, Counts, Inlet, Reason, StageRef, Subscribe, SubscribeError, SubscriptionId};
 
 /// What a supervisor that ends does with the tasks that still run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -181,6 +181,12 @@ impl<E: Send + 'static> SupervisorStage<E> {
         let (reply, answer) = oneshot::channel();
         self.stage.info(question(reply)).ok()?;
         answer.await.ok()
+    }
+}
+
+impl<E: 'static> From<&SupervisorStage<E>> for AnyStage {
+    fn from(supervisor: &SupervisorStage<E>) -> Self {
+        (&supervisor.stage).into()
     }
 }
 

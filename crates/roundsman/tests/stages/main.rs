@@ -4,6 +4,7 @@
 
 mod conservation;
 mod ending;
+mod endings;
 mod gate;
 mod hooks;
 mod hop;
