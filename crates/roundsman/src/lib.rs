@@ -84,6 +84,8 @@
 //!
 //! # Where to go on
 //!
+//! `docs/stages.md` in the repository is a guide from a counter to a fan-out with partitions.
+//!
 //! | to | see |
 //! | --- | --- |
 //! | know how a stage lives and ends, and how a pipeline drains | [`stage`] |
@@ -117,6 +119,11 @@ mod mailbox;
 mod pipeline;
 mod reason;
 mod subscribe;
+
+/// The guide: its programs are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/stages.md")]
+mod guide {}
 
 pub use self::{
     buffer::Keep,
