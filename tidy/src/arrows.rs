@@ -192,6 +192,6 @@ pub const WALLS: &[Walls] = &[
             "roundsman-delivery",
         ],
         only: None,
-        not: &["rdkafka", "rusqlite"],
+        not: &["rdkafka"],
     },
 ];

@@ -17,6 +17,7 @@ pub mod config;
 pub mod http;
 mod listener;
 pub mod log;
+pub mod lookup;
 mod serve;
 mod shutdown;
 mod store;

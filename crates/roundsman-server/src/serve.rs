@@ -7,7 +7,7 @@ use crate::listener::Listener;
 use crate::webhook::{Surroundings, SystemResolver, Webhooks, trust};
 use crate::{App, http, store, tls};
 use roundsman::Reason;
-use roundsman_delivery::{Node, To};
+use roundsman_delivery::{Node, NodeBuilder, To};
 use roundsman_store::{StoreError, SystemClock};
 use rustls::ServerConfig;
 use std::io;
@@ -40,6 +40,9 @@ pub enum ServeError {
     /// Certificate or key is at fault.
     #[error("{0}")]
     Tls(String),
+    /// A source of an augmentation cannot be reached by what its URL says.
+    #[error("augment {0}: {1}")]
+    Augment(String, String),
     /// The store cannot be opened.
     #[error("{0}: {1}")]
     Store(StoreUrl, #[source] StoreError),
@@ -177,6 +180,11 @@ async fn wire(config: Config, address: SocketAddr) -> Result<App, ServeError> {
         clock: Arc::new(SystemClock),
     };
     let webhooks = Webhooks::new(&config.webhooks, &around);
+    let augments: Vec<_> = config
+        .augments
+        .iter()
+        .map(|it| it.augment(&around).map_err(|what| ServeError::Augment(it.name.clone(), what)))
+        .collect::<Result<_, _>>()?;
     let url = config.store.clone();
     let failed = |error| ServeError::Store(url.clone(), error);
     let store = store::open(&config.store).await.map_err(failed)?;
@@ -189,7 +197,9 @@ async fn wire(config: Config, address: SocketAddr) -> Result<App, ServeError> {
     }
     tracing::info!(store = %config.store, version = guarantee.store, "{}", guarantee.sentence);
     let hub = Arc::new(Hub::default());
-    let node = Node::builder(store)
+    let node = augments
+        .into_iter()
+        .fold(Node::builder(store), NodeBuilder::augment)
         .settings(config.settings())
         .target(To::Channel, hub.clone())
         .target(WEBHOOK, Arc::new(webhooks.clone()))
@@ -210,6 +220,7 @@ fn differing(old: &Config, new: &Config) -> Vec<&'static str> {
         ("limits", old.bounds == new.bounds),
         ("retry", old.retry == new.retry),
         ("dead", old.dead_kept == new.dead_kept),
+        ("augment", old.augments == new.augments),
         ("deliver", (&old.rules, &old.webhooks) == (&new.rules, &new.webhooks)),
     ];
     same.iter().filter(|(_, same)| !same).map(|(key, _)| *key).collect()

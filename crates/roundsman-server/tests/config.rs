@@ -36,6 +36,46 @@ fn check(cases: &[(&str, &str)]) {
 }
 
 #[test]
+fn augmentations_have_their_defaults_and_faults() {
+    let good = "[[augment]]\nname = \"profile\"\nfrom = \"sqlite:users.db\"\n\
+                query = \"select id, name from users where id in ({values})\"\n\
+                match = \"/payload/user_id\"\ninto = \"/payload/user\"\n";
+    let config =
+        read(&format!("{good}rate = \"200/s\"\non_missing = {{ default = {{ a = 1 }} }}")).unwrap();
+    let augment = &config.augments[0];
+    assert_eq!((augment.concurrency, augment.batch, augment.rate), (10, 100, Some(200.0)));
+    assert_eq!(read(&config.to_string()).unwrap(), config, "what is printed reads back");
+    for (more, fault) in [
+        ("rate = \"fast\"", "augment.rate is \"fast\""),
+        ("allow_private = true", "augment.allow_private is for from = \"https://…\""),
+        ("on_missing = \"shrug\"", "augment.on_missing"),
+        ("batch_size = 3", "augment.batch_size is no key"),
+        ("template = \"{{ found.\"", "augment.template"),
+    ] {
+        let found = read(&format!("{good}{more}")).unwrap_err().to_string();
+        assert!(found.contains(fault), "{found}");
+    }
+    for (from, fault) in [
+        ("ftp://a", "augment.from is \"ftp://a\""),
+        ("https://a.example/", "has no place for what is looked up"),
+        ("http://127.0.0.1/{value}", "leads to a loopback address"),
+        ("http://169.254.169.254/{value}", "leads to a cloud's metadata address"),
+    ] {
+        let text = good.replace("sqlite:users.db", from);
+        let is_web = from.starts_with("http");
+        let text = if is_web {
+            text.lines()
+                .filter(|it| !it.starts_with("query"))
+                .fold(String::new(), |all, it| all + it + "\n")
+        } else {
+            text
+        };
+        let found = read(&text).unwrap_err().to_string();
+        assert!(found.contains(fault), "{found}");
+    }
+}
+
+#[test]
 fn the_annotated_file_is_the_defaults() {
     assert_eq!(read(DEFAULT), Ok(Config::default()));
     assert_eq!(read(""), Ok(Config::default()));
@@ -386,7 +426,7 @@ fn what_this_version_does_not_have() {
     check(&[
         (
             "[[augment]]\nname = \"x\"",
-            "r.toml:1: augment is not available in this version; leave it out",
+            "r.toml:1: augment.from is missing; write where it is found, like \"postgres://…\", \"sqlite:users.db\", \"redis://…\" or \"https://…\"",
         ),
         (
             "store = \"kafka://a:9092/p\"",

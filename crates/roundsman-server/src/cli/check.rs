@@ -3,9 +3,11 @@
 use super::args::Check;
 use super::failure::Failure;
 use crate::config::{Auth, Config};
-use crate::webhook::SystemResolver;
-use crate::{store, tls};
+use crate::webhook::{Surroundings, SystemResolver, trust};
+use crate::{lookup, store, tls};
+use roundsman_store::SystemClock;
 use std::io::{Write, stdout};
+use std::sync::Arc;
 
 pub(super) async fn run(check: &Check) -> Result<(), Failure> {
     let config = check.configuration.load()?;
@@ -33,6 +35,17 @@ pub(super) async fn run(check: &Check) -> Result<(), Failure> {
     for line in rules(&config).await {
         writeln!(out, "{mark}{line}")?;
     }
+    let mut at_fault = Vec::new();
+    for (name, found) in augments(&config).await.map_err(failed)? {
+        let says = found.as_ref().map_or_else(|what| what.as_str(), |()| "answers");
+        writeln!(out, "{mark}augment {name}: {says}")?;
+        if found.is_err() {
+            at_fault.push(name);
+        }
+    }
+    if !at_fault.is_empty() {
+        return Err(failed(format!("these augmentations do not work: {}", at_fault.join(", "))));
+    }
     let weaker = store::unaccepted(&guarantee, &config.accept_weaker);
     if weaker.is_empty() {
         return Ok(());
@@ -42,6 +55,25 @@ pub(super) async fn run(check: &Check) -> Result<(), Failure> {
         config.store,
         weaker.join(", ")
     )))
+}
+
+/// What each lookup answers when it is asked once.
+async fn augments(config: &Config) -> Result<Vec<(String, Result<(), String>)>, String> {
+    let mut found = Vec::new();
+    if config.augments.is_empty() {
+        return Ok(found);
+    }
+    let around = Surroundings {
+        resolver: Arc::new(SystemResolver),
+        tls: trust(&[]).map_err(|error| error.to_string())?,
+        own: config.listen,
+        clock: Arc::new(SystemClock),
+    };
+    for augmentation in &config.augments {
+        let answer = lookup::check(augmentation, &around).await;
+        found.push((augmentation.name.clone(), answer));
+    }
+    Ok(found)
 }
 
 /// What each rule does, and what is to be said of it.

@@ -10,6 +10,7 @@
 //! `default.toml` beside this file is the annotated list of what can be set; a test holds it to
 //! be exactly [`Config::default`].
 
+mod augment;
 mod deliver;
 mod dispatch;
 mod fault;

@@ -1,9 +1,11 @@
 //! The configuration as resolved, written as TOML, secrets masked.
 
 use super::resolved::{Auth, Config, TokenKey};
+use super::store_url::masked;
 use super::units::{write_rate, write_size, write_span};
+use crate::lookup::{Augmentation, From, Request};
 use crate::webhook::Webhook;
-use roundsman_delivery::{Ack, Charge, Dispatch, Offline, Order, Rule};
+use roundsman_delivery::{Ack, Charge, Dispatch, Offline, OnFailure, OnMissing, Order, Rule};
 use roundsman_store::Key;
 use std::fmt::{self, Display, Formatter, Write};
 use std::time::Duration;
@@ -40,6 +42,7 @@ impl Display for Config {
         writeln!(f, "max_age = \"{}\"", or_never(self.retry.max_age))?;
         let kept = self.dead_kept.map_or_else(|| "forever".to_owned(), write_span);
         writeln!(f, "\n[dead]\nkeep = \"{kept}\"")?;
+        self.augments.iter().try_for_each(|it| write_augment(f, it))?;
         let mut rules = self.rules.iter().enumerate();
         rules.try_for_each(|(number, rule)| write_rule(f, rule, self.webhooks.get(&number)))
     }
@@ -91,6 +94,73 @@ fn write_auth(f: &mut Formatter<'_>, auth: &Auth) -> fmt::Result {
         None => {}
     }
     writeln!(f, "origins = {}", list(&auth.origins))
+}
+
+fn write_augment(f: &mut Formatter<'_>, it: &Augmentation) -> fmt::Result {
+    writeln!(f, "\n[[augment]]")?;
+    writeln!(f, "name = {}", quoted(&it.name))?;
+    writeln!(f, "topics = {}", quoted(it.topics.as_str()))?;
+    match &it.from {
+        From::Postgres(url, query) | From::Mysql(url, query) => {
+            writeln!(f, "from = {}\nquery = {}", quoted(masked(url.reveal())), quoted(query))?;
+        }
+        From::Sqlite(path, query) => {
+            let from = quoted(format!("sqlite:{}", path.display()));
+            writeln!(f, "from = {from}\nquery = {}", quoted(query))?;
+        }
+        From::Redis(url, command) => {
+            writeln!(f, "from = {}\nquery = {}", quoted(masked(url.reveal())), quoted(command))?;
+        }
+        From::Http(request) => write_request(f, request)?,
+    }
+    writeln!(f, "match = {}", quoted(format!("/payload{}", it.value)))?;
+    writeln!(f, "into = {}", quoted(format!("/payload{}", it.into)))?;
+    if let Some(template) = &it.template {
+        writeln!(f, "template = {}", quoted(template))?;
+    }
+    writeln!(f, "concurrency = {}\nbatch = {}", it.concurrency, it.batch)?;
+    writeln!(f, "batch_wait = \"{}\"", write_span(it.batch_wait))?;
+    let rate = it.rate.map_or_else(|| "none".to_owned(), per);
+    writeln!(f, "rate = \"{rate}\"\ntimeout = \"{}\"", write_span(it.timeout))?;
+    writeln!(f, "cache = \"{}\"", write_span(it.cache))?;
+    writeln!(f, "cache_bytes = \"{}\"", write_size(it.cache_bytes))?;
+    writeln!(f, "stale = \"{}\"", write_span(it.stale))?;
+    let on_failure = match it.on_failure {
+        OnFailure::Retry => "retry",
+        OnFailure::Deliver => "deliver",
+        OnFailure::Dead => "dead",
+    };
+    writeln!(f, "on_failure = \"{on_failure}\"")?;
+    match &it.on_missing {
+        OnMissing::Deliver => writeln!(f, "on_missing = \"deliver\""),
+        OnMissing::Dead => writeln!(f, "on_missing = \"dead\""),
+        OnMissing::Default(json) => {
+            let default = serde_json::from_slice::<toml::Value>(json).map_err(|_| fmt::Error)?;
+            writeln!(f, "on_missing = {{ default = {default} }}")
+        }
+    }
+}
+
+/// A rate in the widest unit that is exact.
+fn per(rate: f64) -> String {
+    let exact =
+        [(1.0, 's'), (60.0, 'm')].into_iter().find(|(each, _)| (rate * each).fract() == 0.0);
+    let (each, unit) = exact.unwrap_or((3600.0, 'h'));
+    format!("{:.0}/{unit}", rate * each)
+}
+
+fn write_request(f: &mut Formatter<'_>, request: &Request) -> fmt::Result {
+    writeln!(f, "from = {}", quoted(&request.url))?;
+    writeln!(f, "method = \"{}\"", request.method)?;
+    let headers = request.headers.iter().map(|(name, _)| format!("{} = \"***\"", quoted(name)));
+    writeln!(f, "headers = {{{}}}", headers.collect::<Vec<_>>().join(", "))?;
+    if let Some(body) = &request.body {
+        writeln!(f, "body = {}", quoted(body))?;
+    }
+    if let Some(pointer) = &request.pointer {
+        writeln!(f, "pointer = {}", quoted(pointer))?;
+    }
+    writeln!(f, "key = {}\nallow_private = {}", quoted(&request.key), request.allow_private)
 }
 
 fn write_rule(f: &mut Formatter<'_>, rule: &Rule, webhook: Option<&Webhook>) -> fmt::Result {

@@ -7,7 +7,7 @@ use super::secret::{self, Environment};
 use super::store_url::masked;
 use super::units::{parse_range, parse_span};
 use super::written::{Document, Table, Value};
-use super::{Origin, StoreUrl, deliver};
+use super::{Origin, StoreUrl, augment, deliver};
 use ipnet::IpNet;
 use roundsman_delivery::Pattern;
 use std::net::{IpAddr, SocketAddr};
@@ -50,9 +50,7 @@ pub(super) fn resolve(
         if let Some(table) = root.table("dead")? {
             dead(table, &mut config)?;
         }
-        if let Some(value) = root.take("augment") {
-            unavailable(&value, "[]")?;
-        }
+        config.augments = augment::augmentations(root.tables("augment")?, environment)?;
         (config.rules, config.webhooks) = deliver::rules(root.tables("deliver")?, environment)?;
         root.finish()?;
     }
@@ -220,17 +218,6 @@ fn over(overrides: &Overrides, config: &mut Config) -> Result<(), Fault> {
 fn flag_fault(key: &str, what: String, cure: &str) -> Fault {
     let place = format!("--{key} or ROUNDSMAN_{}", key.to_uppercase());
     Fault { place, key: key.to_owned(), what, cure: cure.to_owned() }
-}
-
-fn unavailable(value: &Value<'_>, default: &str) -> Result<(), Fault> {
-    match default {
-        _ if value.is(default) => Ok(()),
-        "" | "[]" => Err(value.fault("is not available in this version", "leave it out")),
-        _ => Err(value.fault(
-            format!("is {}, which is not available in this version", value.written()),
-            format!("leave it out, or write the default, {default}"),
-        )),
-    }
 }
 
 pub(super) fn span(value: &Value<'_>, example: &str) -> Result<Duration, Fault> {

@@ -1,6 +1,7 @@
 //! The configuration as the server uses it: plain data, checked, every unit resolved.
 
 use super::{Origin, StoreUrl};
+use crate::lookup::Augmentation;
 use crate::webhook::Webhook;
 use ipnet::IpNet;
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -45,6 +46,8 @@ pub struct Config {
     pub retry: Retry,
     /// How long dead letters are kept; `None`: until somebody drops them.
     pub dead_kept: Option<Duration>,
+    /// What is added to messages, in order.
+    pub augments: Vec<Augmentation>,
     /// What goes where.
     pub rules: Rules,
     /// The webhooks of those rules that go to one, by the rule's number.
@@ -72,6 +75,7 @@ impl Default for Config {
             },
             retry: Retry::default(),
             dead_kept: None,
+            augments: Vec::new(),
             rules: Rules::default(),
             webhooks: BTreeMap::new(),
             limits: Limits::default(),

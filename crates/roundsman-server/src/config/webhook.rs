@@ -127,7 +127,7 @@ fn key(value: &Value<'_>, environment: Environment<'_>) -> Result<SigningKey, Fa
 }
 
 /// A header of the rule's own; its value may be kept elsewhere, like any secret.
-fn header(
+pub(super) fn header(
     name: &str,
     value: &Value<'_>,
     environment: Environment<'_>,

@@ -141,6 +141,13 @@ impl<'a> Value<'a> {
         found.map(|(_, value)| *value).ok_or_else(|| self.fault(format!("is {text:?}"), cure))
     }
 
+    /// One of a few, by the word that each is written as.
+    pub(super) fn word_of<T: Clone + AsRef<str>>(&self, all: &[T]) -> Result<T, Fault> {
+        let words: Vec<(&str, usize)> =
+            all.iter().enumerate().map(|(at, one)| (one.as_ref(), at)).collect();
+        Ok(all[self.word(&words)?].clone())
+    }
+
     /// A whole number in a range.
     pub(super) fn count(&self, range: RangeInclusive<u64>) -> Result<u64, Fault> {
         let cure = format!("write a whole number from {} to {}", range.start(), range.end());
@@ -205,15 +212,6 @@ impl<'a> Value<'a> {
     /// As it stands in the file.
     pub(super) fn written(&self) -> &'a str {
         self.document.text.get(self.value.span()).unwrap_or_default()
-    }
-
-    /// Whether it is written as `example` is, in TOML; an empty table may have its own header.
-    pub(super) fn is(&self, example: &str) -> bool {
-        if let Some(table) = self.value.get_ref().as_table() {
-            return table.is_empty() && example == "{}";
-        }
-        let squeezed = |text: &str| text.split_whitespace().collect::<String>();
-        squeezed(self.written()).replace('\'', "\"") == squeezed(example)
     }
 
     fn table(&self, header: &str) -> Result<Table<'a>, Fault> {

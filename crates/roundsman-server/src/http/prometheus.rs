@@ -2,9 +2,10 @@
 //!
 //! The names are the contract's. No label carries a user's, a topic's or a key's name.
 
-use roundsman_delivery::{Histogram, Metrics, Snapshot};
+use roundsman_delivery::{AugmentMetrics, Histogram, Metrics, Snapshot};
 use std::fmt::{Display, Write};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What the text says it is.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -26,6 +27,7 @@ pub(super) fn render(metrics: &Metrics, snapshot: Option<&Snapshot>, connections
         "From accepted to delivered.",
         &metrics.delivery_seconds,
     );
+    text.augments(&metrics.augments);
     text.0
 }
 
@@ -89,8 +91,40 @@ impl Text {
         }
     }
 
+    fn augments(&mut self, augments: &[Arc<AugmentMetrics>]) {
+        if augments.is_empty() {
+            return;
+        }
+        type Count = fn(&AugmentMetrics) -> &AtomicU64;
+        let counts: [(&str, &str, &str, Count); 5] = [
+            ("hits_total", "counter", "Messages for which an answer was kept.", |it| &it.hits),
+            ("misses_total", "counter", "Messages for which none was kept.", |it| &it.misses),
+            ("failed_total", "counter", "Lookups that failed.", |it| &it.failed),
+            ("in_flight", "gauge", "Lookups under way.", |it| &it.in_flight),
+            ("waiting", "gauge", "Messages that wait for a lookup.", |it| &it.waiting),
+        ];
+        for (name, kind, help, count) in counts {
+            let name = format!("roundsman_augment_{name}");
+            self.head(&name, kind, help);
+            for augment in augments {
+                let count = count(augment).load(Ordering::Relaxed);
+                let _ = writeln!(self.0, "{name}{{augment=\"{}\"}} {count}", augment.name);
+            }
+        }
+        let name = "roundsman_augment_seconds";
+        self.head(name, "histogram", "How long lookups took, those that failed included.");
+        for augment in augments {
+            self.buckets(name, &format!("augment=\"{}\"", augment.name), &augment.seconds);
+        }
+    }
+
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
         self.head(name, "histogram", help);
+        self.buckets(name, "", histogram);
+    }
+
+    fn buckets(&mut self, name: &str, label: &str, histogram: &Histogram) {
+        let comma = if label.is_empty() { "" } else { "," };
         let (counts, sum) = histogram.read();
         let mut below = 0;
         for (at, count) in counts.iter().enumerate() {
@@ -98,14 +132,17 @@ impl Text {
             match Histogram::BOUNDS.get(at) {
                 Some(bound) => {
                     let seconds = *bound as f64 / 1e6;
-                    let _ = writeln!(self.0, "{name}_bucket{{le=\"{seconds}\"}} {below}");
+                    let _ =
+                        writeln!(self.0, "{name}_bucket{{{label}{comma}le=\"{seconds}\"}} {below}");
                 }
                 None => {
-                    let _ = writeln!(self.0, "{name}_bucket{{le=\"+Inf\"}} {below}");
+                    let _ = writeln!(self.0, "{name}_bucket{{{label}{comma}le=\"+Inf\"}} {below}");
                 }
             }
         }
-        let _ = writeln!(self.0, "{name}_sum {}\n{name}_count {below}", sum.as_secs_f64());
+        let label = if label.is_empty() { String::new() } else { format!("{{{label}}}") };
+        let sum = sum.as_secs_f64();
+        let _ = writeln!(self.0, "{name}_sum{label} {sum}\n{name}_count{label} {below}");
     }
 }
 

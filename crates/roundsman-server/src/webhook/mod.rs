@@ -38,6 +38,8 @@ mod url;
 pub use address::{Reach, reach, refusal};
 pub use answer::{LONGEST_WAIT, Verdict, judge};
 pub use circuit::Patience;
+pub(crate) use client::{Sender, sender};
+pub(crate) use connect::Connector;
 pub use connect::{Answer, Resolve, SystemResolver};
 pub use endpoints::Ailing;
 pub use settings::Webhook;
