@@ -85,7 +85,7 @@ fn read(connection: &Connection, query: &Query, mut asked: Asked) -> Result<Foun
     }
     let failed = |error: rusqlite::Error| error.to_string();
     let mut statement = connection.prepare_cached(&query.marked(scalars.len())).map_err(failed)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query(params_from_iter(scalars.iter().map(cell))).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
         asked.row(&object(&names, row)?)?;
