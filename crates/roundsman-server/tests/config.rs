@@ -371,6 +371,7 @@ fn shares_and_slots_are_read_and_printed() {
     assert_eq!(dispatch.rate_per_key.unwrap().every(), Duration::from_nanos(666_666_667));
     let printed = read(&read(text).unwrap().to_string()).unwrap().dispatch;
     assert_eq!(printed.weights, dispatch.weights);
+    assert_eq!(printed.rate_per_key, dispatch.rate_per_key);
     assert_eq!((printed.min_slots, printed.max_slots), (dispatch.min_slots, dispatch.max_slots));
 }
 

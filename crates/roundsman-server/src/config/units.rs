@@ -72,7 +72,7 @@ const MOST_OFTEN: u64 = 1_000_000;
 pub(super) fn write_rate(every: Duration) -> String {
     let per = |span: Duration, unit| {
         let (span, every) = (span.as_nanos(), every.as_nanos().max(1));
-        let number = span / every;
+        let number = span.div_ceil(every);
         // The time between two turns is rounded up.
         (number > 0 && span.div_ceil(number) == every).then(|| format!("{number}/{unit}"))
     };
