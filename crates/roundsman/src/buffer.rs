@@ -21,7 +21,7 @@ pub(crate) struct Buffer<E> {
     events: VecDeque<E>,
     capacity: usize,
     keep: Keep,
-    left: u64,
+    left: i64,
 }
 
 impl<E> Buffer<E> {
@@ -31,14 +31,14 @@ impl<E> Buffer<E> {
 
     /// Adds events at the end and returns how many were given up for want of room.
     pub(crate) fn extend(&mut self, events: Vec<E>) -> usize {
-        let room = self.capacity - self.events.len();
+        let room = self.capacity.saturating_sub(self.events.len());
         let excess = events.len().saturating_sub(room);
         match self.keep {
             Keep::First => self.events.extend(events.into_iter().take(room)),
             Keep::Last => {
                 self.events.extend(events);
                 self.events.drain(..excess);
-                self.left += excess as u64;
+                self.left += excess.cast_signed() as i64;
             }
         }
         excess
@@ -47,11 +47,21 @@ impl<E> Buffer<E> {
     /// Takes the oldest `n`, or all if there are fewer.
     pub(crate) fn take(&mut self, n: usize) -> Vec<E> {
         let n = n.min(self.events.len());
-        self.left += n as u64;
+        self.left += n.cast_signed() as i64;
         if n == self.events.len() {
             return Vec::from(std::mem::take(&mut self.events));
         }
         self.events.drain(..n).collect()
+    }
+
+    /// Puts events back in front of all others, whatever room there is: they had left before.
+    ///
+    /// They take the places that left last, so `left` may fall below where it began.
+    pub(crate) fn put_back(&mut self, events: Vec<E>) {
+        self.left -= events.len().cast_signed() as i64;
+        for event in events.into_iter().rev() {
+            self.events.push_front(event);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -63,13 +73,13 @@ impl<E> Buffer<E> {
     }
 
     /// How many events have left, those displaced included.
-    pub(crate) fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> i64 {
         self.left
     }
 
     /// The value `left` will have once everything that is here now has left.
-    pub(crate) fn pushed(&self) -> u64 {
-        self.left + self.events.len() as u64
+    pub(crate) fn pushed(&self) -> i64 {
+        self.left + self.events.len().cast_signed() as i64
     }
 }
 
@@ -77,7 +87,7 @@ impl<E> Buffer<E> {
 mod tests {
     use super::*;
 
-    fn after(buffer: &mut Buffer<u32>, n: usize) -> (Vec<u32>, u64) {
+    fn after(buffer: &mut Buffer<u32>, n: usize) -> (Vec<u32>, i64) {
         (buffer.take(n), buffer.left())
     }
 

@@ -28,6 +28,8 @@ pub struct Counts {
     ///
     /// They were there when it ended, or came when it had no more use for them.
     pub lost: u64,
+    /// Events it had not finished when it ended, and that went back to their producers.
+    pub handed_back: u64,
     /// Subscriptions it has with producers.
     pub producers: usize,
     /// Subscriptions consumers have with it.
@@ -53,6 +55,7 @@ pub(crate) struct Counters {
     pub(crate) discarded: AtomicU64,
     pub(crate) unfinished: AtomicU64,
     pub(crate) lost: AtomicU64,
+    pub(crate) handed_back: AtomicU64,
     pub(crate) producers: AtomicUsize,
     pub(crate) consumers: AtomicUsize,
     /// Whether its gate is closed; no count, but kept in the same way.
@@ -78,6 +81,7 @@ impl Counters {
             discarded: self.discarded.load(Relaxed),
             unfinished: self.unfinished.load(Relaxed),
             lost: self.lost.load(Relaxed),
+            handed_back: self.handed_back.load(Relaxed),
             producers: self.producers.load(Relaxed),
             consumers: self.consumers.load(Relaxed),
         }

@@ -95,13 +95,15 @@
 //! | run a task an event, so many at once | [`supervisor`](mod@supervisor) |
 //! | gather events by count, weight, time and key | [`batch`] |
 //! | begin with an iterator or a stream, and end in one | [`streams`] |
+//! | make stages anew when they fail, until it is too often | [`keep()`] |
 //! | hold events to a rate, all together or each key by itself | [`rate`] |
 //! | let many keys take turns | [`fair`] |
 //! | test a stage by playing the other side | [`testing`] |
 //!
 //! Nothing here does I/O, and nothing is global: stages are values that hold each other by
-//! [`Inlet`] and [`Outlet`]. Events in a stage that fails are lost with it; who needs more keeps
-//! them elsewhere until they are settled.
+//! [`Inlet`] and [`Outlet`]. Events in a stage that fails are lost with it, unless its
+//! subscription is a redelivering one ([`Outlet::redelivering`]); who needs more keeps them elsewhere
+//! until they are settled.
 
 pub mod batch;
 pub mod demand;
@@ -115,6 +117,7 @@ pub mod testing;
 
 mod buffer;
 mod counts;
+mod keep;
 mod mailbox;
 mod pipeline;
 mod reason;
@@ -129,6 +132,7 @@ pub use self::{
     buffer::Keep,
     counts::Counts,
     dispatch::{Broadcast, ByDemand, ByPartition, ByTurns, Dispatcher},
+    keep::{Kept, Restarts, keep},
     pipeline::{AnyStage, Ending, Pipeline, Report},
     reason::Reason,
     stage::{

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::time::{Duration, timeout};
 
 use crate::{
@@ -99,6 +99,28 @@ impl Pipeline {
         self.report(&vec![false; self.parts.len()]).await
     }
 
+    /// Waits until one has ended for a reason that is not an orderly one, or all have ended.
+    pub(crate) async fn failed_or_ended(&self) -> Reason {
+        let ends = |part: &Part| {
+            let stage = part.stage.clone();
+            async move { stage.0.shared().ended().await }
+        };
+        let mut open: FuturesUnordered<_> = self.parts.iter().map(ends).collect();
+        while let Some(reason) = open.next().await {
+            if !reason.is_orderly() {
+                return reason;
+            }
+        }
+        Reason::Normal
+    }
+
+    /// Ends what still runs.
+    pub(crate) fn kill(&self) {
+        for part in &self.parts {
+            part.stage.0.shared().kill();
+        }
+    }
+
     /// Drains all of it, from the sources on, and says how it went.
     ///
     /// Sources are told at once; each other stage when those before it have ended, so that
@@ -126,9 +148,7 @@ impl Pipeline {
         if let Ok(report) = timeout(grace, self.report(&cut)).await {
             return report;
         }
-        for part in &self.parts {
-            part.stage.0.shared().kill();
-        }
+        self.kill();
         self.report(&cut).await
     }
 
@@ -188,9 +208,14 @@ impl fmt::Display for Report {
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { taken, emitted, unfinished, lost, discarded, .. } = self.counts;
+        let Counts { taken, emitted, unfinished, lost, discarded, handed_back, .. } = self.counts;
         write!(f, "{}: took {taken}, emitted {emitted}", self.name)?;
-        let rest = [(unfinished, "unfinished"), (lost, "lost"), (discarded, "discarded")];
+        let rest = [
+            (unfinished, "unfinished"),
+            (lost, "lost"),
+            (discarded, "discarded"),
+            (handed_back, "handed back"),
+        ];
         for (n, what) in rest.into_iter().filter(|(n, _)| *n > 0) {
             write!(f, ", {n} {what}")?;
         }

@@ -54,6 +54,11 @@ impl<E: Clone> Dispatcher<E> for Broadcast<E> {
         Ok(())
     }
 
+    /// None: all others have theirs already.
+    fn take_back(&mut self, _: SubscriptionId, _: Vec<E>) -> Vec<E> {
+        Vec::new()
+    }
+
     fn cancel(&mut self, subscription: SubscriptionId) {
         self.members.retain(|member| member.subscription != subscription);
         self.look_for_least();

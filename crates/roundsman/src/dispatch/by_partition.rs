@@ -237,6 +237,20 @@ impl<E: Send, R: Fn(&E) -> Option<usize> + Send> Dispatcher<E> for ByPartition<E
         }
     }
 
+    /// They wait in their partition, before what waits there already.
+    fn take_back(&mut self, subscription: SubscriptionId, events: Vec<E>) -> Vec<E> {
+        let Some(&number) = self.by_subscription.get(&subscription) else { return events };
+        let lane = &mut self.lanes[number];
+        let was_full = lane.queue.len() >= self.waiting;
+        self.held += events.len();
+        lane.runs.push_front((0, events.len()));
+        for event in events.into_iter().rev() {
+            lane.queue.push_front(event);
+        }
+        self.full += usize::from(!was_full && lane.queue.len() >= self.waiting);
+        Vec::new()
+    }
+
     fn held(&self, before: u64) -> usize {
         if self.held == 0 || before >= self.dispatched {
             return self.held;

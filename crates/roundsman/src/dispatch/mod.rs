@@ -89,6 +89,15 @@ pub trait Dispatcher<E>: Send {
     /// Places all of `events`, in order; there are never more than [`wanted`](Self::wanted).
     fn dispatch(&mut self, events: Vec<E>, deliver: Deliver<'_, E>);
 
+    /// A consumer did not finish these, the oldest first, and is about to be cancelled; it asked
+    /// for its unfinished events to be given to another. Returns those that are to go to the front
+    /// of the stage's buffer, to be dispatched anew; all of them unless a dispatcher keeps its own
+    /// order.
+    fn take_back(&mut self, subscription: SubscriptionId, events: Vec<E>) -> Vec<E> {
+        let _ = subscription;
+        events
+    }
+
     /// How many of the first `before` events ever dispatched it still holds itself.
     ///
     /// A message that must not overtake events waits until those before it are gone.
@@ -118,6 +127,10 @@ impl<E> Dispatcher<E> for Box<dyn Dispatcher<E>> {
 
     fn dispatch(&mut self, events: Vec<E>, deliver: Deliver<'_, E>) {
         (**self).dispatch(events, deliver);
+    }
+
+    fn take_back(&mut self, subscription: SubscriptionId, events: Vec<E>) -> Vec<E> {
+        (**self).take_back(subscription, events)
     }
 
     fn held(&self, before: u64) -> usize {

@@ -30,7 +30,7 @@ pub struct Emitter<'a, E> {
     wishes: &'a mut Wishes,
 }
 
-impl<'a, E> Emitter<'a, E> {
+impl<'a, E: Send> Emitter<'a, E> {
     pub(crate) fn new(outbound: &'a mut Outbound<E>, wishes: &'a mut Wishes) -> Self {
         Self { outbound, wishes }
     }
@@ -83,13 +83,13 @@ impl<'a, E> Emitter<'a, E> {
     }
 }
 
-impl<E> Extend<E> for Emitter<'_, E> {
+impl<E: Send> Extend<E> for Emitter<'_, E> {
     fn extend<I: IntoIterator<Item = E>>(&mut self, events: I) {
         self.outbound.fresh.extend(events);
     }
 }
 
-impl<E> fmt::Debug for Emitter<'_, E> {
+impl<E: Send> fmt::Debug for Emitter<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emitter")
             .field("demand", &self.demand())

@@ -95,10 +95,15 @@ impl<Info> fmt::Debug for StageRef<Info> {
     }
 }
 
+/// Copies a batch; a pointer, so that only those who want copies need events that can be cloned.
+pub(crate) type Copied<E> = fn(&[E]) -> Vec<E>;
+
 /// The side of a producer or transform that consumers subscribe to.
 pub struct Outlet<E> {
     pub(crate) port: Arc<dyn Upstream<E>>,
     pub(crate) place: Place<E>,
+    /// How to copy a batch, where what a consumer does not finish comes back.
+    pub(crate) copy: Option<Copied<E>>,
 }
 
 impl<E> Outlet<E> {
@@ -121,9 +126,49 @@ impl<E> Outlet<E> {
     }
 }
 
+impl<E: Clone> Outlet<E> {
+    /// The same outlet, for subscriptions whose unfinished events come back: at least once
+    /// instead of at most once, as long as the producer lives.
+    ///
+    /// When the consumer ends, what it was sent and had not handled, the batch it was handling
+    /// included, goes to the front of the producer's buffer, in order, and from there to whoever
+    /// asks. It is handled twice if the handler had done a part of it. A batch is copied before it
+    /// is handled; that is the price. Handled is what `handle_events` has returned `Ok` for; a
+    /// consumer that passes events on has let go of them. A producer that is done waits until its
+    /// redelivering consumers have handled everything, and for others to come where they did not.
+    ///
+    /// A buffer that is full gives these events up like any others. A producer that fails or is
+    /// stopped takes them along.
+    ///
+    /// ```
+    /// use roundsman::{Subscribe, from_iter, testing::Probe};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let numbers = roundsman::producer(from_iter(0..3)).spawn();
+    /// let again = numbers.outlet.redelivering();
+    /// let broken = roundsman::supervisor(|_: i32| async { Ok(()) }).spawn();
+    /// broken.stop(roundsman::Reason::failed("before it handled anything"));
+    /// let _ = broken.inlet.subscribe(&again, Subscribe::default());
+    ///
+    /// let (probe, mut saw) = Probe::new(roundsman::Mode::Automatic);
+    /// let sound = roundsman::consumer(probe).spawn();
+    /// sound.inlet.subscribe(&again, Subscribe::default())?;
+    /// assert_eq!(saw.events(3).await, [0, 1, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn redelivering(&self) -> Self {
+        let mut narrowed = self.clone();
+        narrowed.copy = Some(<[E]>::to_vec);
+        narrowed
+    }
+}
+
 impl<E> Clone for Outlet<E> {
     fn clone(&self) -> Self {
-        Self { port: Arc::clone(&self.port), place: self.place.clone() }
+        Self { port: Arc::clone(&self.port), place: self.place.clone(), copy: self.copy }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     Cancel, Outlet, Parting, Reason, Subscribe, SubscriptionId,
     demand::Ledger,
     stage::{
-        outbound::Subscriber,
+        outbound::{Subscriber, Unfinished},
         port::{Downstream, Tuning},
     },
 };
@@ -29,6 +29,7 @@ pub(crate) struct Subscription<In> {
 pub(crate) enum Queued<In, Info> {
     Events { from: SubscriptionId, events: Vec<In> },
     Parted { subscription: SubscriptionId, how: Parting },
+    Flush { subscription: SubscriptionId },
     Info(Info),
 }
 
@@ -37,6 +38,15 @@ pub(crate) struct Inbound<In, Info> {
     pub(crate) queue: VecDeque<Queued<In, Info>>,
     /// Batches that wait are joined into one call up to this many events; 0 for never.
     merge: usize,
+    /// What the handler is at, copied, where it is to come back if the handler fails.
+    at_work: Option<AtWork<In>>,
+}
+
+/// A message that the handler is at, copied, and how much of it is done.
+struct AtWork<In> {
+    from: SubscriptionId,
+    events: Vec<In>,
+    done: usize,
 }
 
 /// What the handler gets in one call, and what is asked for after it.
@@ -48,7 +58,7 @@ pub(crate) struct Portion<In> {
 
 impl<In, Info> Inbound<In, Info> {
     pub(crate) fn new(merge: usize) -> Self {
-        Self { subscriptions: FxHashMap::default(), queue: VecDeque::new(), merge }
+        Self { subscriptions: FxHashMap::default(), queue: VecDeque::new(), merge, at_work: None }
     }
 
     /// Makes a subscription, in manual mode; false if the producer has ended.
@@ -59,7 +69,8 @@ impl<In, Info> Inbound<In, Info> {
         producer: Outlet<In>,
         terms: Subscribe,
     ) -> bool {
-        let me = Subscriber { consumer: me, theirs: subscription };
+        let unfinished = producer.copy.map(|_| Unfinished::default());
+        let me = Subscriber { consumer: me, theirs: subscription, unfinished };
         let Some(theirs) = producer.port.join(me, terms, producer.place.clone()) else {
             return false;
         };
@@ -148,6 +159,84 @@ impl<In, Info> Inbound<In, Info> {
             known.on_cancel = Cancel::Temporary;
         }
         self.leave(old, Parting::Cancelled(reason));
+    }
+
+    /// Remembers the message that the handler is given, where it is to come back.
+    pub(crate) fn begin(&mut self, from: SubscriptionId, events: &[In]) {
+        let copy = self.subscriptions.get(&from).and_then(|known| known.producer.copy);
+        self.at_work = copy.map(|copy| AtWork { from, events: copy(events), done: 0 });
+    }
+
+    /// The handler has done so much more of it.
+    pub(crate) fn done(&mut self, events: usize) {
+        if let Some(at_work) = &mut self.at_work {
+            at_work.done += events;
+            if at_work.done >= at_work.events.len() {
+                self.at_work = None;
+            }
+        }
+    }
+
+    pub(crate) fn flushed(&self, subscription: SubscriptionId) {
+        if let Some(known) = self.subscriptions.get(&subscription) {
+            known.producer.port.flushed(known.theirs);
+        }
+    }
+
+    /// Whether the handler is at something that is to come back.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.at_work.is_some()
+    }
+
+    /// Returns what was not handled to where it came from, as far as that was asked for, and says
+    /// how many events went.
+    ///
+    /// `unread` are the events that were in the mailbox, behind those in the queue.
+    pub(crate) fn hand_back(
+        &mut self,
+        unread: impl Iterator<Item = (SubscriptionId, Vec<In>)>,
+    ) -> usize {
+        let at_work = self.at_work.take().map(|AtWork { from, mut events, done }| {
+            events.drain(..done);
+            (from, events)
+        });
+        let queued = mem::take(&mut self.queue).into_iter().filter_map(|queued| match queued {
+            Queued::Events { from, events } => Some((from, events)),
+            _ => None,
+        });
+        let mut back = 0;
+        for (from, events) in at_work.into_iter().chain(queued).chain(unread) {
+            if let Some(known) = self.subscriptions.get(&from)
+                && known.producer.copy.is_some()
+            {
+                back += events.len();
+                known.producer.port.hand_back(known.theirs, events);
+            }
+        }
+        back
+    }
+
+    /// Leaves everything but what is to be handed back to, which is left at the very end; how many
+    /// queued events are lost by it.
+    pub(crate) fn leave_for_good(&mut self) -> usize {
+        let mut lost = 0;
+        self.subscriptions.retain(|_, known| {
+            let keeps = known.producer.copy.is_some();
+            if !keeps {
+                known.producer.port.leave(known.theirs, Parting::Cancelled(Reason::Normal));
+            }
+            keeps
+        });
+        let known = &self.subscriptions;
+        self.queue.retain(|queued| match queued {
+            Queued::Events { from, events } => {
+                let keeps = known.contains_key(from);
+                lost += if keeps { 0 } else { events.len() };
+                keeps
+            }
+            _ => false,
+        });
+        lost
     }
 
     pub(crate) fn leave_all(&self, how: &Parting) {

@@ -1,6 +1,10 @@
 //! What a stage does with each kind of mail.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use crate::{
     Mode, Parting, Reason, Side, Subscribe, SubscriptionId,
@@ -31,6 +35,13 @@ impl<B: Behaviour> Machine<B> {
             Mail::Leave { subscription, how } => {
                 self.left(subscription, how).await?;
                 self.count();
+            }
+            Mail::HandBack { subscription, events } => {
+                self.outbound.hand_back(subscription, events);
+            }
+            Mail::Flushed { subscription } => self.outbound.flushed(subscription),
+            Mail::Flush { subscription } => {
+                self.inbound.queue.push_back(Queued::Flush { subscription });
             }
             Mail::Mode(mode) => return self.set_mode(mode).await,
             Mail::Stop(reason) => return Err(reason),
@@ -187,7 +198,9 @@ impl<B: Behaviour> Machine<B> {
             call!(self, draining())?;
         }
         match &self.phase {
-            Phase::Finishing(reason) if self.outbound.held() == 0 => Err(reason.clone()),
+            Phase::Finishing(reason) if self.outbound.held() == 0 && self.outbound.is_flushed() => {
+                Err(reason.clone())
+            }
             _ => Ok(()),
         }
     }
@@ -199,13 +212,8 @@ impl<B: Behaviour> Machine<B> {
             Phase::Running => Reason::Normal,
         };
         self.phase = Phase::Finishing(reason);
-        self.inbound.leave_all(&Parting::Cancelled(Reason::Normal));
-        self.inbound.subscriptions.clear();
-        for queued in self.inbound.queue.drain(..) {
-            if let Queued::Events { events, .. } = queued {
-                self.cell.shared.counters.lose(events.len());
-            }
-        }
+        let lost = self.inbound.leave_for_good();
+        self.cell.shared.counters.lose(lost);
         self.marks.clear();
         self.passing.clear();
         self.gated.clear();
@@ -213,18 +221,39 @@ impl<B: Behaviour> Machine<B> {
         self.outbound.release();
     }
 
+    /// Closes the mailbox and returns to its producers what is to come back. Returns the mail that
+    /// nobody read.
+    ///
+    /// Closed first: what a producer sends from here on stays with it, behind what is handed back.
+    fn hand_back(&mut self) -> VecDeque<Mail<B::In, B::Out, B::Info>> {
+        let mut unread = mem::take(&mut self.mail);
+        unread.append(&mut self.cell.mailbox.close());
+        if self.inbound.is_at_work() {
+            // Handed back below, with what waits behind it.
+            self.cell.shared.counters.waiting.fetch_add(mem::take(&mut self.in_hand), Relaxed);
+        }
+        let back = self.inbound.hand_back(unread.iter_mut().filter_map(|mail| match mail {
+            Mail::Events { to, events } => Some((*to, mem::take(events))),
+            _ => None,
+        }));
+        let counters = &self.cell.shared.counters;
+        counters.waiting.fetch_sub(back, Relaxed);
+        counters.handed_back.fetch_add(back as u64, Relaxed);
+        counters.unfinished.fetch_add(self.in_hand as u64, Relaxed);
+        unread
+    }
+
     /// Tells everyone who had to do with the stage that it has ended. Done once.
     pub(crate) fn end(&mut self, reason: &Reason) {
-        let how = Parting::Ended(reason.clone());
         self.count();
-        self.cell.shared.counters.unfinished.fetch_add(self.in_hand as u64, Relaxed);
+        let unread = self.hand_back();
+        let how = Parting::Ended(reason.clone());
         self.inbound.leave_all(&how);
         self.inbound.subscriptions.clear();
         for subscriber in self.outbound.take_subscribers() {
             subscriber.consumer.parted(subscriber.theirs, how.clone());
         }
-        let unread = self.cell.mailbox.close();
-        for mail in self.mail.drain(..).chain(unread) {
+        for mail in unread {
             if let Mail::Join(joined) = mail {
                 let Joined { subscriber, .. } = *joined;
                 subscriber.consumer.parted(subscriber.theirs, how.clone());

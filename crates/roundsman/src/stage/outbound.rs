@@ -20,6 +20,30 @@ pub(crate) struct Subscriber<E> {
     pub(crate) consumer: Arc<dyn Downstream<E>>,
     /// The consumer's own id for the subscription.
     pub(crate) theirs: SubscriptionId,
+    /// Where what it does not finish comes back.
+    pub(crate) unfinished: Option<Unfinished<E>>,
+}
+
+/// What comes back from a consumer that has ended, until its leave has come.
+pub(crate) struct Unfinished<E> {
+    handed_back: Vec<E>,
+    /// Sent to it after it had ended; newer than what it handed back.
+    refused: Vec<E>,
+    flushing: Flushing,
+}
+
+/// Whether a consumer has handled what it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flushing {
+    Done,
+    Asked,
+    Sent,
+}
+
+impl<E> Default for Unfinished<E> {
+    fn default() -> Self {
+        Self { handed_back: Vec::new(), refused: Vec::new(), flushing: Flushing::Done }
+    }
 }
 
 /// Order is kept by one rule: while anything is buffered, everything new goes behind it.
@@ -31,7 +55,7 @@ pub(crate) struct Outbound<E> {
     /// Emitted by the handler that is running, not yet dispatched.
     pub(crate) fresh: Vec<E>,
     /// Events behind this place in the buffer stay until the infos before them were handled.
-    pub(crate) fence: Option<u64>,
+    pub(crate) fence: Option<i64>,
     /// Given up by the buffer since somebody last asked.
     discarded: usize,
     emitted: u64,
@@ -40,7 +64,7 @@ pub(crate) struct Outbound<E> {
     pub(crate) gate: Gate<E>,
 }
 
-impl<E> Outbound<E> {
+impl<E: Send> Outbound<E> {
     pub(crate) fn new(
         dispatcher: Box<dyn Dispatcher<E>>,
         buffer: Buffer<E>,
@@ -67,17 +91,63 @@ impl<E> Outbound<E> {
     }
 
     pub(crate) fn leave(&mut self, subscription: SubscriptionId) -> Option<Subscriber<E>> {
-        let left = self.subscribers.remove(&subscription)?;
+        let mut left = self.subscribers.remove(&subscription)?;
+        if let Some(Unfinished { handed_back: mut events, mut refused, .. }) =
+            left.unfinished.take()
+        {
+            events.append(&mut refused);
+            self.take_back(subscription, events);
+        }
         self.dispatcher.cancel(subscription);
         self.release();
         Some(left)
+    }
+
+    /// Takes what a consumer had not finished. Its leave comes next, unless it came before.
+    pub(crate) fn hand_back(&mut self, subscription: SubscriptionId, mut events: Vec<E>) {
+        let known = self.subscribers.get_mut(&subscription);
+        if let Some(unfinished) = known.and_then(|known| known.unfinished.as_mut()) {
+            unfinished.handed_back.append(&mut events);
+            return;
+        }
+        self.take_back(subscription, events);
+        self.release();
+    }
+
+    fn take_back(&mut self, subscription: SubscriptionId, events: Vec<E>) {
+        if !events.is_empty() {
+            self.buffer.put_back(self.dispatcher.take_back(subscription, events));
+        }
+    }
+
+    pub(crate) fn flushed(&mut self, subscription: SubscriptionId) {
+        if let Some(known) = self.subscribers.get_mut(&subscription)
+            && let Some(unfinished) = &mut known.unfinished
+            && unfinished.flushing == Flushing::Asked
+        {
+            unfinished.flushing = Flushing::Done;
+        }
+    }
+
+    /// Whether those whose events would come back have handled all of them. Asks them, if not.
+    pub(crate) fn is_flushed(&mut self) -> bool {
+        let mut all = true;
+        for known in self.subscribers.values_mut() {
+            let Some(unfinished) = &mut known.unfinished else { continue };
+            if unfinished.flushing == Flushing::Sent {
+                unfinished.flushing = Flushing::Asked;
+                known.consumer.flush(known.theirs);
+            }
+            all &= unfinished.flushing == Flushing::Done;
+        }
+        all
     }
 
     pub(crate) fn ask(&mut self, subscription: SubscriptionId, n: usize) {
         if self.gate.hold(Held::Ask(subscription, n)).is_some()
             && self.subscribers.contains_key(&subscription)
         {
-            let subscribers = &self.subscribers;
+            let subscribers = &mut self.subscribers;
             self.dispatcher.ask(subscription, n, &mut |to, events| send(subscribers, to, events));
             self.release();
         }
@@ -121,7 +191,7 @@ impl<E> Outbound<E> {
     pub(crate) fn release(&mut self) {
         while !self.buffer.is_empty() {
             let open = self.fence.map_or(usize::MAX, |fence| {
-                usize::try_from(fence.saturating_sub(self.buffer.left())).unwrap_or(usize::MAX)
+                usize::try_from(fence - self.buffer.left()).unwrap_or(0)
             });
             let n = self.dispatcher.wanted().min(open);
             if n == 0 {
@@ -182,18 +252,25 @@ impl<E> Outbound<E> {
 
     fn dispatch(&mut self, events: Vec<E>) {
         self.dispatched += events.len() as u64;
-        let subscribers = &self.subscribers;
+        let subscribers = &mut self.subscribers;
         self.dispatcher.dispatch(events, &mut |to, events| send(subscribers, to, events));
     }
 }
 
-/// A consumer that ended takes what is sent to it along; its leave is on its way.
+/// A consumer that ended takes what is sent to it along, unless that comes back; its leave is on
+/// its way.
 fn send<E>(
-    subscribers: &FxHashMap<SubscriptionId, Subscriber<E>>,
+    subscribers: &mut FxHashMap<SubscriptionId, Subscriber<E>>,
     to: SubscriptionId,
     events: Vec<E>,
 ) {
-    if let Some(subscriber) = subscribers.get(&to) {
+    let Some(subscriber) = subscribers.get_mut(&to) else { return };
+    let Some(unfinished) = &mut subscriber.unfinished else {
         subscriber.consumer.events(subscriber.theirs, events);
+        return;
+    };
+    unfinished.flushing = Flushing::Sent;
+    if let Err(mut refused) = subscriber.consumer.try_events(subscriber.theirs, events) {
+        unfinished.refused.append(&mut refused);
     }
 }

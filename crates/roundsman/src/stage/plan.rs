@@ -47,7 +47,7 @@ struct Emitting<E> {
     mode: DemandMode,
 }
 
-impl<E> Emitting<E> {
+impl<E: Send> Emitting<E> {
     fn new(capacity: usize) -> Self {
         let dispatcher = Box::new(ByDemand::new());
         Self { capacity, keep: Keep::default(), dispatcher, mode: DemandMode::Forward }
@@ -224,7 +224,8 @@ fn start<B: Behaviour>(behaviour: B, outbound: Outbound<B::Out>, merge: usize) -
     let machine = Machine::new(behaviour, Inbound::new(merge), outbound);
     let stage = StageRef { told: Arc::clone(&machine.cell) as _ };
     let inlet = Inlet { port: Arc::clone(&machine.cell) as _ };
-    let outlet = Outlet { port: Arc::clone(&machine.cell) as _, place: Place::default() };
+    let outlet =
+        Outlet { port: Arc::clone(&machine.cell) as _, place: Place::default(), copy: None };
     let cell = Arc::clone(&machine.cell);
     // Set once: the cell is new.
     let _ = cell.shared.task.set(tokio::spawn(machine.run()).abort_handle());

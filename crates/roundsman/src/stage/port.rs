@@ -20,15 +20,48 @@ use crate::{
 
 /// Everything that reaches a stage, in one order.
 pub(crate) enum Mail<In, Out, Info> {
-    Events { to: SubscriptionId, events: Vec<In> },
-    Parted { subscription: SubscriptionId, how: Parting },
+    Events {
+        to: SubscriptionId,
+        events: Vec<In>,
+    },
+    Parted {
+        subscription: SubscriptionId,
+        how: Parting,
+    },
+    /// A producer asks to be told when everything before this has been handled.
+    Flush {
+        subscription: SubscriptionId,
+    },
     Subscribe(Box<Wanted<In>>),
-    AskFor { subscription: SubscriptionId, n: usize },
-    Cancel { subscription: SubscriptionId, reason: Reason },
-    Tune { subscription: SubscriptionId, how: Tuning },
+    AskFor {
+        subscription: SubscriptionId,
+        n: usize,
+    },
+    Cancel {
+        subscription: SubscriptionId,
+        reason: Reason,
+    },
+    Tune {
+        subscription: SubscriptionId,
+        how: Tuning,
+    },
     Join(Box<Joined<Out>>),
-    Ask { subscription: SubscriptionId, n: usize },
-    Leave { subscription: SubscriptionId, how: Parting },
+    Ask {
+        subscription: SubscriptionId,
+        n: usize,
+    },
+    Leave {
+        subscription: SubscriptionId,
+        how: Parting,
+    },
+    /// What a consumer had not handled when it ended; its leave follows.
+    HandBack {
+        subscription: SubscriptionId,
+        events: Vec<Out>,
+    },
+    Flushed {
+        subscription: SubscriptionId,
+    },
     Info(Info),
     InfoInOrder(Info),
     Mode(DemandMode),
@@ -61,7 +94,11 @@ pub(crate) struct Joined<Out> {
 
 /// The side of a stage that takes events.
 pub(crate) trait Downstream<In>: Send + Sync {
+    /// What comes to a stage that has ended counts as lost.
     fn events(&self, to: SubscriptionId, events: Vec<In>);
+    /// As `events`, but gives them back if the stage has ended.
+    fn try_events(&self, to: SubscriptionId, events: Vec<In>) -> Result<(), Vec<In>>;
+    fn flush(&self, subscription: SubscriptionId);
     fn parted(&self, subscription: SubscriptionId, how: Parting);
     /// The new subscription's id, or nothing if the stage has ended.
     fn subscribe(
@@ -87,6 +124,8 @@ pub(crate) trait Upstream<Out>: Send + Sync {
     ) -> Option<SubscriptionId>;
     fn ask(&self, subscription: SubscriptionId, n: usize);
     fn leave(&self, subscription: SubscriptionId, how: Parting);
+    fn hand_back(&self, subscription: SubscriptionId, events: Vec<Out>);
+    fn flushed(&self, subscription: SubscriptionId);
 }
 
 /// The side of a stage that decides when it ends, whatever it does.
@@ -169,6 +208,22 @@ impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Downstream<I
         self.post(Mail::Events { to, events });
     }
 
+    fn try_events(&self, to: SubscriptionId, events: Vec<In>) -> Result<(), Vec<In>> {
+        let n = events.len();
+        self.shared.counters.waiting.fetch_add(n, Relaxed);
+        match self.mailbox.push(Mail::Events { to, events }) {
+            Err(Mail::Events { events, .. }) => {
+                self.shared.counters.waiting.fetch_sub(n, Relaxed);
+                Err(events)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn flush(&self, subscription: SubscriptionId) {
+        self.post(Mail::Flush { subscription });
+    }
+
     fn parted(&self, subscription: SubscriptionId, how: Parting) {
         self.post(Mail::Parted { subscription, how });
     }
@@ -223,6 +278,14 @@ impl<In: Send + 'static, Out: Send + 'static, Info: Send + 'static> Upstream<Out
 
     fn leave(&self, subscription: SubscriptionId, how: Parting) {
         self.post(Mail::Leave { subscription, how });
+    }
+
+    fn hand_back(&self, subscription: SubscriptionId, events: Vec<Out>) {
+        self.post(Mail::HandBack { subscription, events });
+    }
+
+    fn flushed(&self, subscription: SubscriptionId) {
+        self.post(Mail::Flushed { subscription });
     }
 }
 

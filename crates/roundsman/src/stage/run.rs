@@ -40,7 +40,7 @@ pub(crate) struct Machine<B: Behaviour> {
     pub(crate) outbound: Outbound<B::Out>,
     pub(crate) wishes: Wishes,
     /// Infos in order, each with the place in the buffer it must not overtake.
-    pub(crate) marks: VecDeque<(u64, B::Info)>,
+    pub(crate) marks: VecDeque<(i64, B::Info)>,
     /// Those that left the buffer, each with how many events were dispatched before it.
     pub(crate) passing: VecDeque<(u64, B::Info)>,
     /// Infos in order that came while the gate was closed.
@@ -172,6 +172,7 @@ impl<B: Behaviour> Machine<B> {
     /// Whether the handler has something to do; events only while somebody wants what they give.
     fn has_work(&self) -> bool {
         match self.inbound.queue.front() {
+            _ if matches!(self.phase, Phase::Finishing(_)) => false,
             None => false,
             Some(Queued::Events { .. }) => !B::EMITS || self.outbound.wanted() > 0,
             Some(_) => true,
@@ -217,6 +218,10 @@ impl<B: Behaviour> Machine<B> {
         match self.inbound.queue.pop_front() {
             Some(Queued::Events { from, events }) => self.take_message(from, events).await,
             Some(Queued::Parted { subscription, how }) => self.parted(subscription, how).await,
+            Some(Queued::Flush { subscription }) => {
+                self.inbound.flushed(subscription);
+                Ok(())
+            }
             Some(Queued::Info(info)) => {
                 self.mark(info);
                 Ok(())
@@ -232,13 +237,17 @@ impl<B: Behaviour> Machine<B> {
     ) -> Result<(), Reason> {
         if self.inbound.merges() {
             let portion = self.inbound.merged(from, events);
+            self.inbound.begin(from, &portion.events);
             return self.take_portion(portion).await;
         }
+        self.inbound.begin(from, &events);
         while !events.is_empty() && !matches!(self.phase, Phase::Finishing(_)) {
             let portion = self.inbound.slice(from, &mut events);
             self.take_portion(portion).await?;
         }
-        self.cell.shared.counters.lose(events.len());
+        if !self.inbound.is_at_work() {
+            self.cell.shared.counters.lose(events.len());
+        }
         Ok(())
     }
 
@@ -249,9 +258,11 @@ impl<B: Behaviour> Machine<B> {
         // Only this task writes it, so it need not be one atomic step.
         let taken = counters.taken.load(Relaxed) + events.len() as u64;
         counters.taken.store(taken, Relaxed);
-        self.in_hand = events.len();
+        let n = events.len();
+        self.in_hand = n;
         call!(self, events(events, from))?;
         self.in_hand = 0;
+        self.inbound.done(n);
         if matches!(self.phase, Phase::Running) {
             self.inbound.ask(from, ask);
         }

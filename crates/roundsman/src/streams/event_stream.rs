@@ -124,6 +124,7 @@ impl<E: Send + 'static> EventStream<E> {
             match self.inbound.queue.pop_front() {
                 Some(Queued::Events { from, events }) => self.message = (from, events),
                 Some(Queued::Parted { subscription, how }) => self.parted(subscription, &how),
+                Some(Queued::Flush { subscription }) => self.inbound.flushed(subscription),
                 Some(Queued::Info(never)) => match never {},
                 None => return false,
             }
@@ -145,7 +146,9 @@ impl<E: Send + 'static> EventStream<E> {
             self.last = if failed { Last::Failed(reason.clone()) } else { Last::Over };
         }
     }
+}
 
+impl<E> EventStream<E> {
     /// Sorts what came into the input queue.
     fn receive(&mut self) {
         for mail in self.mail.drain(..) {
@@ -155,6 +158,9 @@ impl<E: Send + 'static> EventStream<E> {
                 }
                 Mail::Parted { subscription, how } => {
                     self.inbound.queue.push_back(Queued::Parted { subscription, how });
+                }
+                Mail::Flush { subscription } => {
+                    self.inbound.queue.push_back(Queued::Flush { subscription });
                 }
                 // There is no handle through which anything else could come.
                 _ => {}
@@ -205,8 +211,14 @@ impl<E: Send + 'static> Default for EventStream<E> {
 
 impl<E> Drop for EventStream<E> {
     fn drop(&mut self) {
+        self.mail.append(&mut self.cell.mailbox.close());
+        self.receive();
+        // What was not read goes back, where that was asked for.
+        let (from, rest) = (self.message.0, std::mem::take(&mut self.message.1));
+        let unread = std::mem::take(&mut self.slice).chain(rest).collect();
+        self.inbound.queue.push_front(Queued::Events { from, events: unread });
+        self.inbound.hand_back(std::iter::empty());
         self.inbound.leave_all(&Parting::Cancelled(Reason::Normal));
-        drop(self.cell.mailbox.close());
     }
 }
 

@@ -45,6 +45,7 @@ impl Consumer for Until {
     type Event = u64;
     type Info = ();
 
+    #[expect(clippy::panic, reason = "a crash is what it plays")]
     async fn handle_events(
         &mut self,
         events: Vec<u64>,
