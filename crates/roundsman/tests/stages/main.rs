@@ -19,4 +19,3 @@ mod spreading;
 mod streaming;
 mod supervision;
 mod tuning;
-mod warnings;

@@ -1,4 +1,11 @@
-//! What is logged, and what is not.
+//! What is logged, and what is not. Apart from the other tests: whether a warning is looked at is
+//! decided once for the whole process, and those that count none must not be the ones to decide.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "stages/play.rs"]
+#[allow(dead_code)]
+mod play;
 
 use std::sync::{
     Arc,
