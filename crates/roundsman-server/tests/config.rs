@@ -167,7 +167,7 @@ fn what_flags_say_goes_over_the_file() {
     assert_eq!(
         read_over("", &wrong).unwrap_err().to_string(),
         "--store or ROUNDSMAN_STORE: store is \"kafka://localhost\"; \
-         kafka is not available in this version; write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `memory:`"
+         write the brokers and a prefix: `kafka://host:9092,host:9092/roundsman`"
     );
 }
 
@@ -182,7 +182,7 @@ fn a_store_with_a_password_is_masked() {
     check(&[(
         "store = \"postgrs://a:pw@b/c\"",
         "r.toml:1: store is \"postgrs://a:***@b/c\"; no such store; \
-         write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `memory:`",
+         write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…`, `kafka://…/PREFIX` or `memory:`",
     )]);
 }
 
@@ -224,7 +224,7 @@ fn wrong_types_and_values() {
         ),
         (
             "store = \"disk\"",
-            "r.toml:1: store is \"disk\"; no such store; write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `memory:`",
+            "r.toml:1: store is \"disk\"; no such store; write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…`, `kafka://…/PREFIX` or `memory:`",
         ),
         (
             "trusted_proxies = [\"ten\"]",
@@ -430,8 +430,8 @@ fn what_this_version_does_not_have() {
             "r.toml:1: augment.from is missing; write where it is found, like \"postgres://…\", \"sqlite:users.db\", \"redis://…\" or \"https://…\"",
         ),
         (
-            "store = \"kafka://a:9092/p\"",
-            "r.toml:1: store is \"kafka://a:9092/p\"; kafka is not available in this version; write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `memory:`",
+            "store = \"rabbit://a:5672/p\"",
+            "r.toml:1: store is \"rabbit://a:5672/p\"; no such store; write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…`, `kafka://…/PREFIX` or `memory:`",
         ),
     ]);
     let defaults = "[dispatch]\ncharge = 'time'\nweights = { }\nmin_slots = {}\nmax_slots = {}\nreserve = 0\nrate_per_key = \"none\"\n\
