@@ -38,7 +38,14 @@ async fn accept_surely(store: &RedisStore, drafts: &[Draft]) -> (Vec<Receipt>, u
 }
 
 async fn read_all(store: &RedisStore) -> Vec<Record> {
-    let lanes = store.walk(None, 10_000).await.unwrap();
+    // A reader that has not called since the server was killed learns of it now.
+    let lanes = loop {
+        match store.walk(None, 10_000).await {
+            Ok(lanes) => break lanes,
+            Err(StoreError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(error) => panic!("{error}"),
+        }
+    };
     let ask = |id| Ask { lane: id, after: 0, limit: 100_000, max_bytes: usize::MAX };
     let fetched = store.fetch(lanes.iter().map(|lane| ask(lane.id)).collect()).await.unwrap();
     fetched.into_iter().flat_map(|lane| lane.records).collect()
