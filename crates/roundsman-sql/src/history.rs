@@ -37,9 +37,9 @@ impl Past {
         self.history.first_attempt_at.get_or_insert(now);
     }
 
-    /// Writes down that `attempt` is over and failed.
+    /// Writes down that `attempt` is over and failed, which was before it is written down.
     pub(crate) fn fail(&mut self, attempt: u32, failure: Failure, now: Timestamp) {
-        self.conclude(attempt, now);
+        self.conclude(attempt, failure.at.min(now));
         self.history.failures = self.history.failures.saturating_add(1);
         if self.log.len() >= Self::REMEMBERED {
             self.log.remove(0);

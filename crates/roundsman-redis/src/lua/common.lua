@@ -115,15 +115,16 @@ local function past_of(seq)
   return past and cjson.decode(past) or { a = 0 }
 end
 
-local function conclude(past, attempt)
+local function conclude(past, attempt, at)
   past.a = math.max(past.a, attempt)
-  past.t = past.t or now
+  past.t = past.t or at or now
 end
 
 local function fail(past, attempt, failure)
-  conclude(past, attempt)
-  past.f = (past.f or 0) + 1
   local log, entry = past.l or {}, cjson.decode(failure)
+  -- It failed before that is written down.
+  conclude(past, attempt, tonumber(entry.t) < clock and entry.t or now)
+  past.f = (past.f or 0) + 1
   entry.n = attempt
   if #log >= 20 then table.remove(log, 1) end
   log[#log + 1] = entry

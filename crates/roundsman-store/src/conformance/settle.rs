@@ -231,15 +231,17 @@ pub async fn by_id_after_a_move(trial: Trial) {
 /// Failures are told in words, oldest first, with the numbers of their attempts.
 pub async fn failures_are_told(trial: Trial) {
     let record = records(&trial, 1).await.remove(0);
+    let began = trial.now();
     for what in ["first", "second"] {
         let what: Arc<str> = what.into();
         let failure = Failure { what, ..failure(trial.now()) };
         let outcome =
             Outcome::Retry { at: trial.now(), place: Place::Keep, failure, payload: None };
-        done(trial.attempt(&reread(&trial, &record).await, outcome).await);
         trial.pass(1);
+        done(trial.attempt(&reread(&trial, &record).await, outcome).await);
     }
     let found = trial.find(&record.id.to_string()).await.expect("kept");
+    assert_eq!(found.history.first_attempt_at, Some(began));
     let told: Vec<(u32, &str)> =
         found.attempts.iter().map(|attempt| (attempt.number, &*attempt.what)).collect();
     assert_eq!(told, [(1, "first"), (2, "second")]);

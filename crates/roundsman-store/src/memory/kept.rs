@@ -71,9 +71,9 @@ impl Kept {
         history.first_attempt_at.get_or_insert(now);
     }
 
-    /// Writes down that `attempt` is over and failed.
+    /// Writes down that `attempt` is over and failed, which was before it is written down.
     pub(super) fn fail(&mut self, attempt: u32, failure: Failure, now: Timestamp) {
-        self.conclude(attempt, now);
+        self.conclude(attempt, failure.at.min(now));
         let past = self.past.get_or_insert_default();
         past.history.failures = past.history.failures.saturating_add(1);
         if past.log.len() == Past::REMEMBERED {
