@@ -8,7 +8,9 @@ use futures_util::future::join_all;
 use roundsman_store::StoreError;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
@@ -26,6 +28,9 @@ impl Drop for Connection {
         self.task.abort();
     }
 }
+
+/// How long a server may take to let us in.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// A value of a statement.
 pub(super) type Value<'a> = Box<dyn ToSql + Sync + Send + 'a>;
@@ -48,8 +53,10 @@ impl Connection {
     /// Connects, and sees to it that names without a schema are ours.
     pub(super) async fn open(place: &Place) -> Result<Self, StoreError> {
         let wrapping = tls::wrapping(place)?;
-        let connected = place.config.connect(wrapping).await;
-        let (client, connection) = connected.map_err(|error| store_error(&place.name, &error))?;
+        let connected = timeout(CONNECT, place.config.connect(wrapping)).await;
+        let (client, connection) = connected
+            .map_err(|_| StoreError::Unavailable(format!("{}: no answer", place.name)))?
+            .map_err(|error| store_error(&place.name, &error))?;
         // What it fails of is told to whoever waits for an answer.
         let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
         let schema = place.schema.clone();

@@ -48,6 +48,7 @@ mod look;
 mod message;
 mod operate;
 mod owner;
+mod patience;
 mod promise;
 mod promote;
 mod settle;

@@ -3,6 +3,7 @@
 use super::backend::{Backend, Read};
 use super::block::{self, Walk};
 use super::call::{Call, Perform, Write};
+use super::patience::in_time;
 use super::promote::Promotion;
 use super::settle::Batch;
 use super::writer::{Started, Writer};
@@ -98,7 +99,7 @@ impl<B: Backend> Served<B> {
             Some(reader) => reader,
             None => self.backend.read().await?,
         };
-        let answer = work(&mut reader).await?;
+        let answer = in_time(work(&mut reader)).await?;
         *place = Some(reader);
         Ok(answer)
     }

@@ -6,6 +6,7 @@ use super::call::{Call, Write};
 use super::claim::{self, Left};
 use super::ledger::{Ledger, Opened, Outcome, Step};
 use super::owner::OWNER;
+use super::patience::in_time;
 use crate::claims::Claims;
 use parking_lot::Mutex;
 use roundsman_store::HintSender;
@@ -86,8 +87,8 @@ impl<B: Backend> Writer<B> {
         loop {
             let Err(error) = self.work(&mut desk).await else {
                 let changes = desk.ledger.catch_up();
-                desk.connection.write(changes, true).await?;
-                return desk.connection.end().await;
+                in_time(desk.connection.write(changes, true)).await?;
+                return in_time(desk.connection.end()).await;
             };
             tracing::error!(store = self.backend.name(), %error, "the store failed; connecting anew");
             desk = match self.come_back(desk, error).await {
@@ -110,7 +111,7 @@ impl<B: Backend> Writer<B> {
             let call = tokio::select! {
                 biased;
                 () = sleep_until(self.beaten + OWNER.beat) => {
-                    desk.connection.beat().await?;
+                    in_time(desk.connection.beat()).await?;
                     self.beaten = Instant::now();
                     continue;
                 }
@@ -169,7 +170,7 @@ impl<B: Backend> Writer<B> {
         }
         self.last_claim = desk.ledger.claims.last();
         let changes = desk.ledger.end_group();
-        match desk.connection.write(changes, true).await {
+        match in_time(desk.connection.write(changes, true)).await {
             Ok(()) => {
                 let fresh = desk.ledger.committed();
                 *self.counts.lock() = desk.ledger.counts;
@@ -236,12 +237,12 @@ impl<W: super::backend::Write> Desk<W> {
     async fn prepare(&mut self, flush: bool) -> Result<(), StoreError> {
         if flush {
             let changes = self.ledger.take_changes();
-            self.connection.write(changes, false).await?;
+            in_time(self.connection.write(changes, false)).await?;
             self.ledger.flushed();
         }
         let wants = std::mem::take(&mut self.ledger.wants);
         if !wants.is_empty() {
-            let loaded = self.connection.load(&wants).await?;
+            let loaded = in_time(self.connection.load(&wants)).await?;
             self.ledger.absorb(&wants, loaded);
         }
         Ok(())

@@ -1,0 +1,133 @@
+//! A Roundsman that stands still past its lease, and another that has taken over meanwhile.
+
+use crate::kind::{Kind, Place};
+use crate::run::PATIENCE;
+use crate::trouble::{log, ready, ready_or_end, serve};
+use crate::wire::{exchange, post};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use std::path::Path;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+const RULE: &str = "[[deliver]]\nto = \"channel\"\nack = \"client\"\nack_timeout = \"60s\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres() {
+    a_paused_owner_settles_nothing(Kind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql() {
+    a_paused_owner_settles_nothing(Kind::Mysql).await;
+}
+
+/// The second is refused while the first lives, and takes over once the first has stood still for
+/// the length of its lease. What the first is told when it goes on, it cannot write down.
+async fn a_paused_owner_settles_nothing(kind: Kind) {
+    let Some(place) = Place::fresh(kind).await else { return };
+    let (one, two) = (folder(), folder());
+    let mut first = serve(&place.url, one.path()).spawn().unwrap();
+    let at_first = ready(&mut first, one.path()).await;
+    let mut client = join(&at_first).await;
+    assert_eq!(post(&at_first, MESSAGE).await.unwrap().0, 202);
+    assert_eq!(hear(&mut client, "push").await["payload"], json!({"n": 1}));
+
+    let refused = serve(&place.url, two.path()).status().await.unwrap();
+    assert!(!refused.success());
+    assert!(log(two.path()).contains("another Roundsman"), "{}", log(two.path()));
+
+    signal(&first, "STOP").await;
+    // It waits in the kernel until the first goes on.
+    let ack = json!(["1", "3", "user:1", "ack", {"ids": ["paused"]}]);
+    client.send(Message::text(ack.to_string())).await.unwrap();
+    let (mut second, at_second) = take_over(&place.url, two.path()).await;
+    signal(&first, "CONT").await;
+    // It takes note and ends; that it has settled what it was told, it does not say.
+    let ended = timeout(PATIENCE, first.wait()).await.expect("it does not notice").unwrap();
+    assert!(
+        !ended.success() && log(one.path()).contains("another Roundsman"),
+        "{}",
+        log(one.path())
+    );
+    while let Some(frame) = next(&mut client).await {
+        assert!(frame[3] != "phx_reply" || frame[4]["status"] != "ok", "{frame}");
+    }
+    let (_, seen) = exchange(&at_second, "GET", "/v1/messages/paused", "").await.unwrap();
+    let seen: Value = serde_json::from_str(&seen).unwrap();
+    assert_ne!(seen["state"], "delivered", "{seen}");
+
+    let mut client = join(&at_second).await;
+    let push = hear(&mut client, "push").await;
+    assert_eq!((&push["id"], &push["attempt"]), (&json!("paused"), &json!(2)));
+    client.send(Message::text(ack.to_string())).await.unwrap();
+    assert_eq!(hear(&mut client, "phx_reply").await["status"], "ok");
+    let (_, seen) = exchange(&at_second, "GET", "/v1/messages/paused", "").await.unwrap();
+    assert!(seen.contains("\"delivered\""), "{seen}");
+    second.kill().await.unwrap();
+    place.remove().await;
+}
+
+const MESSAGE: &str =
+    r#"{"topic": "user:1", "event": "push", "id": "paused", "payload": {"n": 1}}"#;
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("roundsman.toml"), RULE).unwrap();
+    folder
+}
+
+/// Starts a second one again and again, until it is the owner.
+async fn take_over(store: &str, folder: &Path) -> (Child, String) {
+    let starting = async {
+        loop {
+            let mut second = serve(store, folder).spawn().unwrap();
+            if let Some(address) = ready_or_end(&mut second).await {
+                return (second, address);
+            }
+            // Refused: the first has not been silent for long enough.
+            second.wait().await.unwrap();
+        }
+    };
+    timeout(PATIENCE, starting).await.expect("nobody takes over")
+}
+
+async fn signal(process: &Child, name: &str) {
+    let id = process.id().unwrap().to_string();
+    let sent = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();
+    assert!(sent.success());
+}
+
+async fn join(address: &str) -> Socket {
+    let url = format!("ws://{address}/socket/websocket?vsn=2.0.0");
+    let (mut socket, _) = connect_async(url).await.unwrap();
+    let join = json!(["1", "1", "user:1", "phx_join", {"ack": "client"}]);
+    socket.send(Message::text(join.to_string())).await.unwrap();
+    assert_eq!(hear(&mut socket, "phx_reply").await["status"], "ok");
+    socket
+}
+
+/// The payload of the next frame of this event.
+async fn hear(socket: &mut Socket, event: &str) -> Value {
+    loop {
+        let mut frame = next(socket).await.expect("the socket has ended");
+        if frame[3] == event {
+            return frame[4].take();
+        }
+    }
+}
+
+/// The next frame; `None` at the end.
+async fn next(socket: &mut Socket) -> Option<Value> {
+    loop {
+        let frame = timeout(PATIENCE, socket.next()).await.expect("nothing is heard")?.ok()?;
+        if let Message::Text(text) = frame {
+            return Some(serde_json::from_str(&text).unwrap());
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! One run: senders, whoever takes what is delivered, and the ledger of both.
+
+use crate::ledger::{Ledger, Name};
+use crate::trouble::Trouble;
+use crate::wire::{exchange, post, request};
+use futures_util::{SinkExt, StreamExt};
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+const TOPICS: usize = 8;
+const SENDERS: usize = 4;
+/// Longer than any step here takes on a loaded machine; only a failure gets there.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+const ACCEPT_ONE_REPLICA: &str = "accept_weaker = [\"kafka-one-replica\"]\n";
+
+/// What the tasks of a run share.
+pub(crate) struct Run {
+    name: &'static str,
+    /// How a channel acknowledges, or `webhook`.
+    ack: &'static str,
+    pub(crate) times: usize,
+    pub(crate) seed: u64,
+    pub(crate) store: String,
+    ledger: Mutex<Ledger>,
+    /// How many have arrived, with those that came again.
+    arrived: watch::Sender<u64>,
+    /// How many calls were answered with 202.
+    taken: watch::Sender<u64>,
+    /// Where Roundsman is, while it is there.
+    pub(crate) address: watch::Sender<Option<String>>,
+    stop: AtomicBool,
+    /// Requests without an answer, and those that were told to come again.
+    unanswered: AtomicU64,
+    turned_away: AtomicU64,
+}
+
+impl Run {
+    pub(crate) fn new(
+        name: &'static str,
+        ack: &'static str,
+        times: usize,
+        store: String,
+    ) -> Arc<Self> {
+        let number = |name| std::env::var(name).ok().and_then(|value| value.parse().ok());
+        Arc::new(Self {
+            name,
+            ack,
+            times: number("ROUNDSMAN_CRASH_KILLS").map_or(times, |times: u64| times as usize),
+            seed: number("ROUNDSMAN_CRASH_SEED").unwrap_or_else(rand::random),
+            store,
+            ledger: Mutex::default(),
+            arrived: watch::Sender::new(0),
+            taken: watch::Sender::new(0),
+            address: watch::Sender::new(None),
+            stop: AtomicBool::new(false),
+            unanswered: AtomicU64::new(0),
+            turned_away: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) async fn go(self: Arc<Self>, mut trouble: Trouble) {
+        println!("{}: seed {}", self.name, self.seed);
+        let folder = tempfile::tempdir().unwrap();
+        let (rule, listeners) = self.clone().listeners().await;
+        // A cluster of one is what there is for tests.
+        let weaker = if self.store.starts_with("kafka:") { ACCEPT_ONE_REPLICA } else { "" };
+        std::fs::write(folder.path().join("roundsman.toml"), format!("{weaker}{rule}")).unwrap();
+        let lives_on = !matches!(trouble, Trouble::Roundsman);
+        let senders: Vec<_> =
+            (0..SENDERS).map(|i| tokio::spawn(self.clone().send(i, lives_on))).collect();
+        let mut roundsman = trouble.strike(&self, folder.path()).await;
+        self.stop.store(true, Ordering::Relaxed);
+        for sender in senders {
+            timeout(PATIENCE, sender).await.expect("a sender got no answer").unwrap();
+        }
+        let is_everything_here = self.everything_arrives().await;
+        self.report(lives_on).await;
+        assert!(is_everything_here, "what was answered 202 did not arrive");
+        listeners.iter().for_each(JoinHandle::abort);
+        roundsman.kill().await.unwrap();
+    }
+
+    /// Returns once calls are taken that were sent after this was asked.
+    pub(crate) async fn goes_on(&self) {
+        let mut taken = self.taken.subscribe();
+        let before = *taken.borrow();
+        // As many as there are senders may have been on their way.
+        let goes_on = taken.wait_for(|taken| *taken > before + SENDERS as u64);
+        let goes_on = timeout(PATIENCE, goes_on).await;
+        assert!(goes_on.is_ok(), "{}: nothing is taken any more", self.name);
+    }
+
+    /// Sends small batches until told to stop; what got no answer is sent again as it was. Where
+    /// Roundsman `lives_on` there is always an answer, and 503 is one.
+    async fn send(self: Arc<Self>, sender: usize, lives_on: bool) {
+        let mut random = StdRng::seed_from_u64(self.seed ^ (sender as u64 + 1));
+        let mut number = 0;
+        let mut address = self.address.subscribe();
+        while !self.stop.load(Ordering::Relaxed) {
+            let batch = number..number + random.random_range(1..20);
+            number = batch.end;
+            let messages: Vec<Value> = batch.clone().map(|n| message(sender, n)).collect();
+            let body = serde_json::to_string(&messages).unwrap();
+            loop {
+                let to = address.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+                match post(&to, &body).await {
+                    Ok((202, _)) => break,
+                    Ok((503, _)) if lives_on => {
+                        self.turned_away.fetch_add(1, Ordering::Relaxed);
+                        sleep(Duration::from_millis(10)).await;
+                    }
+                    Ok((status, answer)) => panic!("answered {status}: {answer}"),
+                    Err(error) if lives_on => panic!("no answer: {error}"),
+                    Err(_) => _ = self.unanswered.fetch_add(1, Ordering::Relaxed),
+                }
+                tokio::task::yield_now().await;
+            }
+            self.ledger.lock().accept(batch.map(|n| (sender, n)));
+            self.taken.send_modify(|taken| *taken += 1);
+            // The load: a little less than a debug build can carry.
+            sleep(Duration::from_millis(random.random_range(0..8))).await;
+        }
+    }
+
+    /// The rule, and whoever takes what it delivers: a receiver, or a client for each topic.
+    async fn listeners(self: Arc<Self>) -> (String, Vec<JoinHandle<()>>) {
+        if self.ack == "webhook" {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let rule = format!(
+                "[[deliver]]\nto = \"webhook\"\nurl = \"http://{}/\"\nallow_private = true\n\
+                 per_host = 20\norder = \"topic\"\n",
+                listener.local_addr().unwrap()
+            );
+            return (rule, vec![tokio::spawn(self.receive(listener))]);
+        }
+        let rule = format!(
+            "[[deliver]]\ntopics = \"*\"\nto = \"channel\"\nack = \"{}\"\nack_timeout = \"2s\"\n",
+            self.ack
+        );
+        let clients = (0..TOPICS).map(|i| tokio::spawn(self.clone().listen(topic(i))));
+        (rule, clients.collect())
+    }
+
+    /// Takes webhooks, over as many connections as come.
+    async fn receive(self: Arc<Self>, listener: TcpListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let run = self.clone();
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                // Ends with the connection; why is the killer's business.
+                while let Ok(body) = request(&mut stream).await {
+                    let data =
+                        &serde_json::from_slice::<Value>(&body).expect("a body of ours")["data"];
+                    run.arrive(&topic(data["number"].as_u64().unwrap() as usize % TOPICS), data);
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                    if stream.write_all(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    }
+
+    /// Joins a topic, again and again.
+    async fn listen(self: Arc<Self>, topic: String) {
+        let mut address = self.address.subscribe();
+        loop {
+            let to = address.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+            // Ends with the connection; why is the killer's business.
+            let _ = self.session(&to, &topic).await;
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn session(
+        &self,
+        address: &str,
+        topic: &str,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let url = format!("ws://{address}/socket/websocket?vsn=2.0.0");
+        let (mut socket, _) = tokio_tungstenite::connect_async(url).await?;
+        let asks = self.ack == "client";
+        let params = if asks { json!({"ack": "client"}) } else { json!({}) };
+        let join = json!(["1", "1", topic, "phx_join", params]);
+        socket.send(Message::text(join.to_string())).await?;
+        while let Some(frame) = socket.next().await {
+            let Message::Text(text) = frame? else { continue };
+            let frame: Value = serde_json::from_str(&text)?;
+            if frame[3] != "push" {
+                continue;
+            }
+            let payload = &frame[4];
+            self.arrive(topic, if asks { &payload["payload"] } else { payload });
+            if asks {
+                let ack = json!(["1", "2", topic, "ack", {"ids": [payload["id"]]}]);
+                socket.send(Message::text(ack.to_string())).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn arrive(&self, topic: &str, payload: &Value) {
+        let number = |field| payload[field].as_u64().expect("a payload of ours");
+        let name: Name = (number("sender") as usize, number("number"));
+        self.ledger.lock().arrive(topic, name);
+        self.arrived.send_modify(|count| *count += 1);
+    }
+
+    /// Whether all arrives, and something does every while.
+    async fn everything_arrives(&self) -> bool {
+        let mut arrived = self.arrived.subscribe();
+        while !self.ledger.lock().is_complete() {
+            if timeout(PATIENCE, arrived.changed()).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn report(&self, lives_on: bool) {
+        let (missing, accepted, duplicates, disordered) = {
+            let ledger = self.ledger.lock();
+            let disordered = ledger.disordered.clone();
+            (ledger.missing(), ledger.accepted, ledger.duplicates(), disordered)
+        };
+        let turned_away = self.turned_away.load(Ordering::Relaxed);
+        println!(
+            "{}: {} times, {accepted} messages, {} requests sent again, {turned_away} of them \
+             after 503, {duplicates} duplicates, {} lost, {} out of order",
+            self.name,
+            self.times,
+            self.unanswered.load(Ordering::Relaxed) + turned_away,
+            missing.len(),
+            disordered.len(),
+        );
+        let address = self.address.borrow().clone().unwrap();
+        for (sender, number) in missing.iter().take(5) {
+            let path = format!("/v1/messages/{sender}-{number}");
+            println!("lost {sender}-{number}: {:?}", exchange(&address, "GET", &path, "").await);
+        }
+        assert!(accepted > self.times * 5, "a run without load shows nothing");
+        assert!(!lives_on || turned_away > 0, "nobody was turned away, so nothing was in the way");
+        assert!(disordered.is_empty(), "out of order: {disordered:?}");
+    }
+}
+
+fn topic(i: usize) -> String {
+    format!("user:{i}")
+}
+
+fn message(sender: usize, number: u64) -> Value {
+    json!({
+        "topic": topic(number as usize % TOPICS),
+        "event": "push",
+        "id": format!("{sender}-{number}"),
+        "payload": {"sender": sender, "number": number},
+    })
+}
