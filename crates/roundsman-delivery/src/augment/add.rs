@@ -14,6 +14,11 @@ const LARGEST: usize = 1 << 20;
 const MARK: &str = "/augment_failed";
 
 impl Augment {
+    /// What is looked up for a payload, where anything is.
+    pub(crate) fn wants<'a>(&self, payload: &'a [u8]) -> Option<&'a str> {
+        self.value.find(payload).and_then(scalar)
+    }
+
     /// Adds to a message what was found for it, or deals with there being nothing.
     pub(super) fn add(&self, turn: &mut Turn, value: &str, found: Option<&Bytes>) -> Option<Fate> {
         turn.augmented = true;
@@ -88,7 +93,7 @@ impl Augment {
 }
 
 /// What can be looked up of what stands in a payload.
-pub(super) fn scalar(json: &[u8]) -> Option<&str> {
+fn scalar(json: &[u8]) -> Option<&str> {
     let json = std::str::from_utf8(json).ok()?;
     (!json.starts_with(['{', '[']) && json != "null").then_some(json)
 }

@@ -15,13 +15,14 @@
 //! leave each lane as they came; [`pointer`] finds and puts values in payloads as they are written,
 //! and [`add`] decides what becomes of a message.
 //! [`cache`] keeps answers. [`stage`] is the thin shell around them, and [`lookup`] the one trait
-//! behind which a source is. What is looked up and what is found is JSON, and here only bytes.
+//! behind which a source is; [`ending`] is what follows from the end of a query. What is looked up and what is found is JSON, and here only bytes.
 //!
 //! **Demand.** Deliver asks the source by way of the first of these stages for as many messages as
 //! it has slots, so that what waits for a lookup counts as in flight. What waits is bounded by that,
 //! and so a slow source slows its own messages up to the store and costs no memory.
 //!
-//! **Failure.** A message whose query failed takes the same road to the store as one whose
+//! **Failure.** A query for several values that failed is asked again in halves, so that one value
+//! that the source cannot bear fails alone. A message whose query failed takes the same road to the store as one whose
 //! delivery failed. A source that goes on failing is left alone; it is an endpoint like that of a
 //! webhook, and the lanes that need it are parked until a try is answered.
 
@@ -29,6 +30,7 @@ mod add;
 mod cache;
 mod circuit;
 mod desk;
+mod ending;
 mod lookup;
 mod order;
 mod pace;

@@ -58,6 +58,11 @@ impl fmt::Display for Pointer {
 }
 
 impl Pointer {
+    /// Whether what stands at one of the two is a part of what stands at the other.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        self.steps.iter().zip(&other.steps).all(|(mine, others)| mine == others)
+    }
+
     /// What stands there, as it is written; `None` where nothing does.
     #[must_use]
     pub fn find<'a>(&self, payload: &'a [u8]) -> Option<&'a [u8]> {

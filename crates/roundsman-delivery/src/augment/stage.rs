@@ -1,6 +1,5 @@
 //! The augment stage: messages wait in it for what their payload lacks.
 
-use super::add::{fault, scalar};
 use super::cache::{Answer, Answers};
 use super::circuit::Circuit;
 use super::desk::{Desk, Next, Query, Terms};
@@ -35,31 +34,31 @@ pub(crate) enum AugmentInfo {
 /// What came of a query.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    query: Query,
-    answer: Result<Found, Trouble>,
+    pub(super) query: Query,
+    pub(super) answer: Result<Found, Trouble>,
     /// It was given up on.
-    late: bool,
-    took: Duration,
+    pub(super) late: bool,
+    pub(super) took: Duration,
 }
 
 /// A message in the stage, and what became of it where it ends here.
 #[derive(Debug)]
-struct Held {
-    turn: Turn,
-    fate: Option<Fate>,
+pub(super) struct Held {
+    pub(super) turn: Turn,
+    pub(super) fate: Option<Fate>,
 }
 
 /// The stage.
 pub(crate) struct AugmentStage {
-    augment: Augment,
+    pub(super) augment: Augment,
     rules: Rules,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<AugmentMetrics>,
-    desk: Desk<Ticket>,
-    answers: Answers,
-    circuit: Circuit,
-    order: Order<Held>,
-    deliver: Option<StageRef<DeliverInfo>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<AugmentMetrics>,
+    pub(super) desk: Desk<Ticket>,
+    pub(super) answers: Answers,
+    pub(super) circuit: Circuit,
+    pub(super) order: Order<Held>,
+    pub(super) deliver: Option<StageRef<DeliverInfo>>,
     me: Option<StageRef<AugmentInfo>>,
     upstream: Option<SubscriptionId>,
     /// Next to the source: asks it for what deliver wants, no more.
@@ -69,9 +68,6 @@ pub(crate) struct AugmentStage {
     /// The moment that is waited for.
     waking: Option<Instant>,
 }
-
-/// A query that was given up on keeps its place for as long again, up to this.
-const STILL_AT_IT: Duration = Duration::from_secs(1);
 
 impl AugmentStage {
     pub(crate) fn new(
@@ -138,7 +134,7 @@ impl AugmentStage {
             return None;
         }
         let payload = record.payload.clone();
-        let value = self.augment.value.find(&payload).and_then(scalar)?;
+        let value = self.augment.wants(&payload)?;
         let found = match self.answers.get(value, now) {
             Answer::Fresh(found) => found,
             Answer::Stale(found) => {
@@ -165,90 +161,8 @@ impl AugmentStage {
     }
 
     /// The same moment on the clock that messages go by.
-    fn timestamp(&self, until: Instant, now: Instant) -> Timestamp {
+    pub(super) fn timestamp(&self, until: Instant, now: Instant) -> Timestamp {
         self.clock.now().after(until.saturating_duration_since(now))
-    }
-
-    /// A query has ended: everybody who waited for it is told.
-    fn ended(&mut self, ended: Ended, leave: &mut Vec<Held>) {
-        let Ended { query, answer, late, took } = ended;
-        let now = Instant::now();
-        self.metrics.seconds.observe(took, 1);
-        let late = late.then(|| now + self.augment.timeout.min(STILL_AT_IT));
-        let asked = self.desk.done(query, now, late);
-        match answer {
-            Ok(found) => self.answered(asked, found, now, leave),
-            Err(why) => self.troubled(asked, &why, now, leave),
-        }
-    }
-
-    fn answered(
-        &mut self,
-        asked: Vec<(Value, Vec<Ticket>)>,
-        mut found: Found,
-        now: Instant,
-        leave: &mut Vec<Held>,
-    ) {
-        if self.circuit.answered()
-            && let Some(deliver) = &self.deliver
-        {
-            tracing::info!(augment = &*self.augment.name, "its source answers again");
-            let _ = deliver.info(DeliverInfo::Open(self.augment.endpoint()));
-        }
-        for (value, tickets) in asked {
-            let found = found.remove(&value);
-            let fault = found.as_ref().and_then(fault);
-            if fault.is_none() {
-                self.answers.keep(&value, found.as_ref(), now);
-            }
-            self.tell(tickets, leave, |augment, turn| match &fault {
-                Some(why) => augment.failed(turn, why),
-                None => augment.add(turn, &value, found.as_ref()),
-            });
-        }
-    }
-
-    fn troubled(
-        &mut self,
-        asked: Vec<(Value, Vec<Ticket>)>,
-        why: &Trouble,
-        now: Instant,
-        leave: &mut Vec<Held>,
-    ) {
-        self.metrics.failed.fetch_add(1, Ordering::Relaxed);
-        let until = why.not_before.map(|until| now + until.since(self.clock.now()));
-        let was_open = self.circuit.is_open();
-        self.circuit.failed(now, until, rand::random());
-        let tickets = asked.into_iter().flat_map(|(_, tickets)| tickets).collect();
-        let alone = self.circuit.left_alone_until().map(|until| self.timestamp(until, now));
-        match alone {
-            // A source that is left alone is no fault of what was asked.
-            Some(until) => {
-                self.tell(tickets, leave, |augment, turn| augment.left_alone(turn, until));
-            }
-            None => self.tell(tickets, leave, |augment, turn| augment.failed(turn, why)),
-        }
-        if let Some(until) = alone.filter(|_| !was_open) {
-            tracing::warn!(
-                augment = &*self.augment.name,
-                why = &*why.what,
-                "its source is left alone"
-            );
-            let waiting = self.desk.clear();
-            self.tell(waiting, leave, |augment, turn| augment.left_alone(turn, until));
-        }
-    }
-
-    fn tell(
-        &mut self,
-        tickets: Vec<Ticket>,
-        leave: &mut Vec<Held>,
-        fate: impl Fn(&Augment, &mut Turn) -> Option<Fate>,
-    ) {
-        for ticket in tickets {
-            let became = |held: &mut Held| held.fate = fate(&self.augment, &mut held.turn);
-            self.order.ready(ticket, became, leave);
-        }
     }
 
     /// Lets messages go: on to the next stage, or back.

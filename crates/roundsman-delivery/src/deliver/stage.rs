@@ -128,7 +128,7 @@ impl DeliverStage {
             clock,
             metrics,
             feed,
-            slots: Slots::new(most),
+            slots: Slots::new(most, asks.is_some()),
             freed: Freed::default(),
             source,
             ended,

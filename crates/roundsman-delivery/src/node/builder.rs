@@ -7,12 +7,12 @@ use crate::deliver::{DeliverStage, Ended, Turn};
 use crate::feed::Feed;
 use crate::metrics::{AugmentMetrics, Metrics};
 use crate::settle::SettleStage;
-use crate::source::{Held, Limits, SourceInfo, SourceStage, clerk};
+use crate::source::{Held, Limits, Needs, SourceInfo, SourceStage, clerk};
 use crate::target::{Target, Targets};
 use crate::{Dispatch, Retry, Rules, To};
 use roundsman::Subscribe;
 use roundsman::stage::{TransformStage, consumer, producer, transform};
-use roundsman_store::{Bounds, Clock, Store, StoreError, SystemClock};
+use roundsman_store::{Bounds, Clock, Hints, Store, StoreError, SystemClock};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -88,14 +88,13 @@ impl NodeBuilder {
     /// Starts the stages on the current tokio runtime.
     ///
     /// # Errors
-    /// The store's hints were taken already: one node for each opening of a store.
+    /// The store's hints were taken already: one node for each opening of a store. Or there are
+    /// more than 64 augmentations.
     ///
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start(self) -> Result<Node, StoreError> {
-        let hints = self.store.hints().ok_or_else(|| {
-            StoreError::Unusable("another node runs on this opening of the store".to_owned())
-        })?;
+        let hints = self.hints()?;
         let Self { store, clock, settings, targets, augments } = self;
         let metrics = Arc::new(counting(&augments));
         let feed = Arc::new(Feed::new(clock.clone()));
@@ -154,6 +153,15 @@ impl NodeBuilder {
         let shows = (metrics, feed);
         Ok(Node::new(Shared::new(store, settings, shows, stages, resting, tasks)))
     }
+
+    /// The hints of the store, where the node can be built.
+    fn hints(&self) -> Result<Hints, StoreError> {
+        if self.augments.len() > Needs::MOST {
+            return Err(unusable(format!("there are more than {} augmentations", Needs::MOST)));
+        }
+        let taken = || unusable("another node runs on this opening of the store");
+        self.store.hints().ok_or_else(taken)
+    }
 }
 
 /// What a node with these augmentations counts.
@@ -182,7 +190,7 @@ fn augmenting(
 const SETTLE_AT_ONCE: usize = 2000;
 
 fn unusable(error: impl std::fmt::Display) -> StoreError {
-    StoreError::Unusable(format!("the stages could not be joined: {error}"))
+    StoreError::Unusable(error.to_string())
 }
 
 impl std::fmt::Debug for NodeBuilder {

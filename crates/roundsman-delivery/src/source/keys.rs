@@ -2,8 +2,12 @@
 //!
 //! The lanes of a key share its account and take turns in it. Rules that can serve only so many
 //! messages at once have a pool of their own: what they cannot serve takes up no slot of the node.
+//! The same goes for messages that need lookups first: while a source is slow, what waits for it
+//! waits here, and leaves slots to all that does not.
 
+use super::lane::Resident;
 use super::lanes::Limits;
+use super::needs::Needs;
 use crate::dispatch::{Charge, Dispatch, parts};
 use roundsman::fair::{Account, Scheduler, Standing};
 use roundsman_store::{Key, LaneId, Timestamp};
@@ -15,8 +19,12 @@ use std::collections::VecDeque;
 pub(crate) struct Keys {
     turns: Scheduler<Box<str>>,
     charge: Charge,
-    /// Of each rule, the pool that its messages are served from.
-    pools: Vec<Account>,
+    /// Of each rule, the pool that its messages are served from, and its slots.
+    pools: Vec<(Account, u32)>,
+    /// Of messages that need lookups, the pool they are taken out of for that, and its slots.
+    lookups: FxHashMap<(Account, Needs), (Account, u32)>,
+    /// Slots of the node.
+    most: u32,
     open: FxHashMap<Account, Open>,
 }
 
@@ -35,11 +43,15 @@ struct Open {
 /// What was charged for a message that is with its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fare {
+    account: Account,
     charged: u64,
     since: Timestamp,
 }
 
 impl Keys {
+    /// Pools for different needs; what needs something else beyond that shares one.
+    const LOOKUPS: usize = 6;
+
     /// `capacities`: of each rule, how many messages it can serve at once, where that is bounded.
     pub(crate) fn new(dispatch: &Dispatch, capacities: &[Option<usize>]) -> Self {
         let slots = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).max(1);
@@ -47,11 +59,12 @@ impl Keys {
         let most = slots(dispatch.max_in_flight);
         let shared = turns.pool(most);
         let pool = |capacity: &Option<usize>| match capacity {
-            Some(count) => turns.pool(slots(*count).min(most)),
-            None => shared,
+            Some(count) => (turns.pool(slots(*count).min(most)), slots(*count).min(most)),
+            None => (shared, most),
         };
         let pools = capacities.iter().map(pool).collect();
-        Self { turns, charge: dispatch.charge, pools, open: FxHashMap::default() }
+        let (lookups, open) = (FxHashMap::default(), FxHashMap::default());
+        Self { turns, charge: dispatch.charge, pools, lookups, most, open }
     }
 
     /// Acts on whatever waits, at once.
@@ -60,13 +73,54 @@ impl Keys {
         self.turns.set_policy(dispatch.policy());
     }
 
-    fn pool(&self, rule: usize) -> Account {
-        self.pools.get(rule).copied().unwrap_or(self.turns.root())
+    /// The pool of messages under a rule that need this.
+    fn pool(&mut self, rule: usize, needs: Needs) -> Account {
+        let (pool, slots) = self.pools.get(rule).copied().unwrap_or((self.turns.root(), self.most));
+        if needs.is_none() {
+            return pool;
+        }
+        let mut name = (pool, needs);
+        if !self.lookups.contains_key(&name) && self.lookups.len() >= Self::LOOKUPS {
+            name = (self.turns.root(), Needs::default());
+        }
+        if let Some((pool, _)) = self.lookups.get(&name) {
+            return *pool;
+        }
+        let pool = self.turns.pool(slots);
+        self.lookups.insert(name, (pool, slots));
+        self.share();
+        pool
     }
 
-    /// Opens the account of a key for one more lane.
+    /// Shares the slots of the node among the pools of those that need lookups, and leaves as many
+    /// to those that need none.
+    fn share(&mut self) {
+        let share = self.most / u32::try_from(self.lookups.len() + 1).unwrap_or(u32::MAX);
+        for (pool, slots) in self.lookups.values() {
+            self.turns.set_slots(*pool, share.min(*slots).max(1));
+        }
+    }
+
+    /// The pools of a rule.
+    fn pools_of(&self, rule: usize) -> impl Iterator<Item = Account> {
+        let pool = self.pools.get(rule).map(|(pool, _)| *pool);
+        let lookups = self.lookups.iter().filter(move |((of, _), _)| Some(*of) == pool);
+        pool.into_iter().chain(lookups.map(|(_, (pool, _))| *pool))
+    }
+
+    /// The accounts of a key under a rule.
+    fn accounts(&self, key: &Key, rule: usize) -> Vec<Account> {
+        self.pools_of(rule).filter_map(|pool| self.turns.find_leaf(pool, parts(key))).collect()
+    }
+
+    /// Opens the account of a key for one more lane, of whose messages nothing is known yet.
     pub(crate) fn open(&mut self, key: &Key, rule: usize) -> Account {
-        let account = self.turns.open(self.pool(rule), parts(key));
+        self.open_for(key, rule, Needs::default())
+    }
+
+    fn open_for(&mut self, key: &Key, rule: usize, needs: Needs) -> Account {
+        let pool = self.pool(rule, needs);
+        let account = self.turns.open(pool, parts(key));
         let open = self.open.entry(account).or_insert_with(|| Open {
             key: key.clone(),
             lanes: 0,
@@ -75,6 +129,17 @@ impl Keys {
         });
         open.lanes += 1;
         account
+    }
+
+    /// A lane waits for its turn, before or behind the others of its key that need the same.
+    pub(crate) fn list(&mut self, id: LaneId, lane: &mut Resident, first: bool, now: Timestamp) {
+        if lane.needs != lane.seat {
+            let account = self.open_for(&lane.lane.key, lane.rule, lane.needs);
+            self.close(lane.account, id);
+            (lane.account, lane.seat) = (account, lane.needs);
+        }
+        lane.listed = true;
+        self.wait(lane.account, id, first, now);
     }
 
     /// A lane of the key has gone; an account that nothing is left of is forgotten.
@@ -95,15 +160,16 @@ impl Keys {
 
     /// How many lanes of the key are resident.
     pub(crate) fn lanes(&self, key: &Key, rule: usize) -> usize {
-        let account = self.turns.find_leaf(self.pool(rule), parts(key));
-        account.and_then(|account| self.open.get(&account)).map_or(0, |open| open.lanes)
+        let accounts = self.accounts(key, rule).into_iter();
+        accounts.filter_map(|account| self.open.get(&account)).map(|open| open.lanes).sum()
     }
 
     /// More lanes of a key have something to do than may be resident.
     pub(crate) fn crowd(&mut self, key: &Key, rule: usize) {
-        let account = self.turns.find_leaf(self.pool(rule), parts(key));
-        if let Some(open) = account.and_then(|account| self.open.get_mut(&account)) {
-            open.crowded = true;
+        for account in self.accounts(key, rule) {
+            if let Some(open) = self.open.get_mut(&account) {
+                open.crowded = true;
+            }
         }
     }
 
@@ -113,7 +179,7 @@ impl Keys {
     }
 
     /// A lane waits for its turn, behind or before the others of its key.
-    pub(crate) fn wait(&mut self, account: Account, lane: LaneId, first: bool, now: Timestamp) {
+    fn wait(&mut self, account: Account, lane: LaneId, first: bool, now: Timestamp) {
         let Some(open) = self.open.get_mut(&account) else { return };
         if first {
             open.waiting.push_front(lane);
@@ -141,7 +207,7 @@ impl Keys {
 
     /// A turn is over: without a lane that waits, the key has none to come.
     pub(crate) fn rested(&mut self, account: Account) {
-        if self.open.get(&account).is_none_or(|open| open.waiting.is_empty()) {
+        if self.open.get(&account).is_some_and(|open| open.waiting.is_empty()) {
             self.turns.rest(account);
         }
     }
@@ -149,29 +215,23 @@ impl Keys {
     /// A message of so many bytes goes to its target.
     pub(crate) fn start(&mut self, account: Account, bytes: usize, now: Timestamp) -> Fare {
         let charged = self.turns.start(account, self.charge.before(bytes), moment(now));
-        Fare { charged, since: now }
+        Fare { account, charged, since: now }
     }
 
     /// The target is done with a message; `took` where it is known how long that was.
-    pub(crate) fn settle(
-        &mut self,
-        account: Account,
-        fare: Fare,
-        took: Option<u64>,
-        now: Timestamp,
-    ) {
+    pub(crate) fn settle(&mut self, fare: Fare, took: Option<u64>, now: Timestamp) {
         let cost = match self.charge {
             Charge::Time => took.unwrap_or_else(|| micros(fare.since, now)),
             Charge::Bytes | Charge::Count => fare.charged,
         };
-        self.turns.settle(account, fare.charged, cost, moment(now));
+        self.turns.settle(fare.account, fare.charged, cost, moment(now));
     }
 
     /// A message is still with its target: what it has cost so far is charged now.
-    pub(crate) fn run_on(&mut self, account: Account, fare: &mut Fare, now: Timestamp) {
+    pub(crate) fn run_on(&mut self, fare: &mut Fare, now: Timestamp) {
         let so_far = micros(fare.since, now);
         if self.charge == Charge::Time && so_far > fare.charged {
-            self.turns.charge(account, so_far - fare.charged);
+            self.turns.charge(fare.account, so_far - fare.charged);
             fare.charged = so_far;
         }
     }
@@ -194,7 +254,8 @@ impl Keys {
 
     /// Where a key stands, in each pool that knows it; a path that others begin with, too.
     pub(crate) fn standings(&self, key: &Key) -> Vec<Standing> {
-        let mut pools = self.pools.clone();
+        let mut pools: Vec<Account> = self.pools.iter().map(|(pool, _)| *pool).collect();
+        pools.extend(self.lookups.values().map(|(pool, _)| *pool));
         pools.sort_unstable();
         pools.dedup();
         let found = pools.into_iter().filter_map(|pool| self.turns.find(pool, parts(key)));
@@ -237,9 +298,9 @@ mod tests {
         let fares: Vec<_> = (0..2).map(|_| keys.start(a, 10, NOW)).collect();
         keys.wait(b, LaneId(2), false, NOW);
         assert_eq!(keys.next(NOW), None, "the team is at its cap");
-        keys.settle(a, fares[0], None, NOW);
+        keys.settle(fares[0], None, NOW);
         assert!(keys.next(NOW).is_some());
-        keys.settle(a, fares[1], None, NOW);
+        keys.settle(fares[1], None, NOW);
         keys.close(a, LaneId(1));
         keys.close(b, LaneId(2));
         assert!(keys.is_idle(), "an idle key costs nothing");

@@ -45,7 +45,7 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(&served.lane) else { return };
         for seq in &served.seqs {
             if let Some(fare) = lane.out.get_mut(seq).and_then(|out| out.fare.take()) {
-                self.keys.settle(lane.account, fare, Some(served.took), now);
+                self.keys.settle(fare, Some(served.took), now);
             }
         }
     }
@@ -54,7 +54,7 @@ impl Lanes {
     pub(crate) fn run_on(&mut self, now: Timestamp) {
         for lane in self.lanes.values_mut().filter(|lane| lane.flying > 0) {
             for fare in lane.out.values_mut().filter_map(|out| out.fare.as_mut()) {
-                self.keys.run_on(lane.account, fare, now);
+                self.keys.run_on(fare, now);
             }
         }
     }
@@ -77,7 +77,7 @@ impl Lanes {
             self.flying -= 1;
             self.flying_bytes -= out.bytes;
             if let Some(fare) = out.fare.take() {
-                self.keys.settle(lane.account, fare, None, now);
+                self.keys.settle(fare, None, now);
             }
             if self.alone == Some(told.lane) && self.flying == 0 {
                 self.alone = None;

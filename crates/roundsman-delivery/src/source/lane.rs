@@ -1,8 +1,10 @@
 //! One resident lane: what was read of it and not dispatched, and what of it is out. Pure.
 
 use super::keys::Fare;
+use super::needs::{Needs, Way};
+use crate::augment::Augment;
 use roundsman::fair::Account;
-use roundsman_store::{Endpoint, History, Lane, LaneId, Record, Timestamp};
+use roundsman_store::{History, Lane, LaneId, Record, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -61,7 +63,13 @@ pub(crate) struct Resident {
     /// What its messages are charged to.
     pub(crate) account: Account,
     /// What has to answer for its messages to be delivered.
-    pub(crate) endpoints: Box<[Endpoint]>,
+    pub(crate) way: Way,
+    /// What the next of its messages needs on that way.
+    pub(crate) needs: Needs,
+    /// The message that was looked at for that.
+    looked_at: Option<u64>,
+    /// What messages need that are charged to `account`.
+    pub(crate) seat: Needs,
     /// Read, in order, and not dispatched.
     pub(crate) queue: VecDeque<Record>,
     /// Everything up to here was read.
@@ -99,14 +107,17 @@ impl Resident {
         lane: Arc<Lane>,
         rule: usize,
         account: Account,
-        endpoints: Box<[Endpoint]>,
+        way: Way,
         generation: u32,
     ) -> Self {
         Self {
             lane,
             rule,
             account,
-            endpoints,
+            way,
+            needs: Needs::default(),
+            looked_at: None,
+            seat: Needs::default(),
             queue: VecDeque::new(),
             cursor: 0,
             more: false,
@@ -134,6 +145,22 @@ impl Resident {
             && self.back_to.is_none()
     }
 
+    /// Looks at what the next message needs. While it has to be read again, it is what was handed
+    /// back, and its needs are known.
+    pub(crate) fn look(&mut self, augments: &[Augment]) {
+        if augments.is_empty() || self.back_to.is_some() {
+            return;
+        }
+        match self.queue.front() {
+            Some(head) if self.looked_at == Some(head.seq) => {}
+            Some(head) => {
+                (self.needs, self.looked_at) = (self.way.needs(augments, head), Some(head.seq));
+            }
+            None if self.flying > 0 => {}
+            None => (self.needs, self.looked_at) = (Needs::default(), None),
+        }
+    }
+
     /// Asks for everything from `seq` on to be read again.
     pub(crate) fn go_back(&mut self, seq: u64) {
         self.back_to = Some(self.back_to.map_or(seq, |earlier| earlier.min(seq)));
@@ -158,6 +185,7 @@ impl Resident {
     }
 
     pub(crate) fn forget_queue(&mut self) -> (usize, usize) {
+        self.looked_at = None;
         let count = self.queue.len();
         let bytes = self.queue.drain(..).map(|record| record.payload.len()).sum();
         (count, bytes)

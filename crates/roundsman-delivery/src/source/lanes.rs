@@ -4,6 +4,7 @@ use super::audience::Audience;
 use super::fence::Fences;
 use super::keys::Keys;
 use super::lane::{OutState, Resident};
+use super::needs::{Needs, Way};
 use super::parking::{Parking, Try, bar};
 use super::why::Aside;
 use crate::augment::Augment;
@@ -44,11 +45,9 @@ impl Limits {
         rules.map(|(number, rule)| self.targets.capacity(number, rule)).collect()
     }
 
-    /// What has to answer for the messages of a topic under this rule.
-    fn endpoints(&self, number: usize, rule: &Rule, topic: &str) -> Box<[Endpoint]> {
-        let augments = self.augments.iter().filter(|augment| augment.topics.matches(topic));
-        let target = self.targets.endpoint(number, rule, topic);
-        augments.map(Augment::endpoint).chain(target).collect()
+    /// The way of a topic's messages under this rule.
+    fn way(&self, number: usize, rule: &Rule, topic: &str) -> Way {
+        Way::of(&self.augments, topic, self.targets.endpoint(number, rule, topic))
     }
 
     /// Records that are read ahead, over all lanes.
@@ -80,6 +79,8 @@ pub(crate) struct Lanes {
     pub(super) limits: Limits,
     pub(super) lanes: FxHashMap<LaneId, Resident>,
     pub(super) keys: Keys,
+    /// The endpoint of each augmentation's source.
+    pub(super) sources: Box<[Endpoint]>,
     /// The moment that was last told.
     pub(super) now: Timestamp,
     pub(super) audience: Audience,
@@ -110,6 +111,7 @@ impl Lanes {
     pub(crate) fn new(limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
             keys: Keys::new(&limits.dispatch, &limits.capacities()),
+            sources: limits.augments.iter().map(Augment::endpoint).collect(),
             limits,
             now: Timestamp::default(),
             lanes: FxHashMap::default(),
@@ -184,8 +186,9 @@ impl Lanes {
     /// Makes a lane resident, where somebody is there for it and there is room.
     fn admit(&mut self, lane: &Arc<Lane>) -> bool {
         let Some((rule, found)) = self.limits.rules.find(&lane.topic) else { return false };
-        let endpoints = self.limits.endpoints(rule, found, &lane.topic);
-        if let Some(block) = bar(&self.audience, &self.parking, found, lane, &endpoints) {
+        let way = self.limits.way(rule, found, &lane.topic);
+        let target = way.endpoints(&self.sources, Needs::default());
+        if let Some(block) = bar(&self.audience, &self.parking, found, lane, target) {
             self.block(lane.id, block);
             return false;
         }
@@ -203,7 +206,7 @@ impl Lanes {
         let account = self.keys.open(&lane.key, rule);
         self.audience.add_lane(&lane.topic, lane.id);
         self.generation = self.generation.wrapping_add(1);
-        let resident = Resident::new(lane.clone(), rule, account, endpoints, self.generation);
+        let resident = Resident::new(lane.clone(), rule, account, way, self.generation);
         self.lanes.insert(lane.id, resident);
         true
     }
@@ -254,7 +257,9 @@ impl Lanes {
                 return self.evict(id);
             }
         }
-        if let Some(block) = bar(&self.audience, &self.parking, rule, &lane.lane, &lane.endpoints) {
+        lane.look(&self.limits.augments);
+        let endpoints = lane.way.endpoints(&self.sources, lane.needs);
+        if let Some(block) = bar(&self.audience, &self.parking, rule, &lane.lane, endpoints) {
             if lane.flying == 0 {
                 if !lane.is_done() {
                     self.block(id, block);
@@ -271,8 +276,8 @@ impl Lanes {
         }
         let waits = lane.parked || lane.fenced || lane.back_to.is_some();
         if !lane.queue.is_empty() && !lane.listed && !waits {
-            lane.listed = true;
-            self.keys.wait(lane.account, id, false, self.now);
+            lane.look(&self.limits.augments);
+            self.keys.list(id, lane, false, self.now);
         }
         let crowded = self.crowded || self.keys.is_crowded(lane.account);
         if crowded && lane.had_turn && lane.out.is_empty() && !lane.fetching && !waits {

@@ -62,17 +62,28 @@ impl Parking {
     }
 
     /// The one of these endpoints that `lane` has to wait for.
-    pub(crate) fn bar(&self, endpoints: &[Endpoint], lane: LaneId) -> Option<Endpoint> {
-        let barred = |endpoint: &&Endpoint| {
+    pub(crate) fn bar(
+        &self,
+        endpoints: impl IntoIterator<Item = Endpoint>,
+        lane: LaneId,
+    ) -> Option<Endpoint> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let barred = |endpoint: &Endpoint| {
             self.0.get(endpoint).is_some_and(|parked| parked.trying != Some(lane))
         };
-        endpoints.iter().find(barred).copied()
+        endpoints.into_iter().find(barred)
     }
 
     /// Whether `lane` tries an endpoint: one message of it goes at a time.
-    pub(crate) fn is_trying(&self, endpoints: &[Endpoint], lane: LaneId) -> bool {
-        let tries = |endpoint| self.0.get(endpoint).is_some_and(|it| it.trying == Some(lane));
-        endpoints.iter().any(tries)
+    pub(crate) fn is_trying(
+        &self,
+        endpoints: impl IntoIterator<Item = Endpoint>,
+        lane: LaneId,
+    ) -> bool {
+        let tries = |endpoint| self.0.get(&endpoint).is_some_and(|it| it.trying == Some(lane));
+        !self.0.is_empty() && endpoints.into_iter().any(tries)
     }
 
     /// `lane` is to be blocked until `endpoint` answers.
@@ -137,7 +148,7 @@ pub(super) fn bar(
     parking: &Parking,
     rule: &Rule,
     lane: &Lane,
-    endpoints: &[Endpoint],
+    endpoints: impl IntoIterator<Item = Endpoint>,
 ) -> Option<Block> {
     let held = rule.to == To::Channel && rule.offline == Offline::Hold;
     if held && !audience.is_there(&lane.topic) {
@@ -161,25 +172,25 @@ mod tests {
         let mut parking = Parking::default();
         parking.park(HOOK, at(10), LaneId(1));
         for lane in [1, 2, 3] {
-            assert_eq!(parking.bar(&[HOOK], LaneId(lane)), Some(HOOK));
+            assert_eq!(parking.bar([HOOK], LaneId(lane)), Some(HOOK));
             parking.wait(HOOK, LaneId(lane));
         }
         assert_eq!(parking.due(at(9), |_| false), []);
         assert_eq!(parking.due(at(10), |_| false), [Try::Lane(LaneId(1))]);
-        assert!(parking.is_trying(&[HOOK], LaneId(1)));
-        assert_eq!(parking.bar(&[HOOK], LaneId(1)), None);
-        assert_eq!(parking.bar(&[HOOK], LaneId(2)), Some(HOOK));
+        assert!(parking.is_trying([HOOK], LaneId(1)));
+        assert_eq!(parking.bar([HOOK], LaneId(1)), None);
+        assert_eq!(parking.bar([HOOK], LaneId(2)), Some(HOOK));
 
         // A late answer for another lane leaves the try alone; its own ends it.
         parking.park(HOOK, at(12), LaneId(2));
-        assert!(parking.is_trying(&[HOOK], LaneId(1)));
+        assert!(parking.is_trying([HOOK], LaneId(1)));
         parking.park(HOOK, at(20), LaneId(1));
-        assert_eq!(parking.bar(&[HOOK], LaneId(1)), Some(HOOK));
+        assert_eq!(parking.bar([HOOK], LaneId(1)), Some(HOOK));
         parking.wait(HOOK, LaneId(1));
         assert_eq!(parking.due(at(20), |_| false), [Try::Lane(LaneId(2))]);
 
         parking.open(HOOK);
-        assert_eq!(parking.bar(&[HOOK], LaneId(3)), None);
+        assert_eq!(parking.bar([HOOK], LaneId(3)), None);
     }
 
     #[test]
@@ -192,6 +203,6 @@ mod tests {
         assert_eq!(parking.due(at(6), |_| true), [], "it is still under way");
         assert_eq!(parking.due(at(11), |_| false), [Try::Lane(LaneId(2))]);
         assert_eq!(parking.due(at(16), |_| false), [Try::All(HOOK)]);
-        assert_eq!(parking.bar(&[HOOK], LaneId(3)), None, "open until it is parked again");
+        assert_eq!(parking.bar([HOOK], LaneId(3)), None, "open until it is parked again");
     }
 }

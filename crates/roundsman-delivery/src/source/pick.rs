@@ -68,7 +68,7 @@ impl Lanes {
     fn turn(&mut self, id: LaneId, most: usize, now: Timestamp, picked: &mut Picked) {
         let Some((account, room)) = self.room(id, most) else { return };
         let mut taken = 0;
-        while taken < room && !picked.alone {
+        while taken < room && !picked.alone && self.is_seated(id) {
             match self.head(id, now) {
                 Head::Skip => {
                     self.pop(id);
@@ -152,15 +152,25 @@ impl Lanes {
         if lane.back_to.is_some() || lane.fenced || lane.blocked || lane.queue.is_empty() {
             return None;
         }
-        if bar(&self.audience, &self.parking, rule, &lane.lane, &lane.endpoints).is_some() {
+        lane.look(&self.limits.augments);
+        let endpoints = || lane.way.endpoints(&self.sources, lane.needs);
+        if bar(&self.audience, &self.parking, rule, &lane.lane, endpoints()).is_some() {
             self.poke(id);
             return None;
         }
-        let one = rule.is_serial() || self.parking.is_trying(&lane.endpoints, id);
+        let one = rule.is_serial() || self.parking.is_trying(endpoints(), id);
         if one && lane.flying > 0 {
             return None;
         }
         Some((lane.account, if one { 1 } else { most }))
+    }
+
+    /// Whether the next message of a lane needs what those before it needed; else its turn comes
+    /// among others.
+    fn is_seated(&mut self, id: LaneId) -> bool {
+        let Some(lane) = self.lanes.get_mut(&id) else { return false };
+        lane.look(&self.limits.augments);
+        lane.needs == lane.seat
     }
 
     fn pop(&mut self, id: LaneId) -> Option<Record> {
@@ -172,8 +182,8 @@ impl Lanes {
 
     fn relist_first(&mut self, id: LaneId) {
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.listed = true;
-            self.keys.wait(lane.account, id, true, self.now);
+            lane.look(&self.limits.augments);
+            self.keys.list(id, lane, true, self.now);
         }
     }
 

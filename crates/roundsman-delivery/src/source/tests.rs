@@ -2,6 +2,7 @@
 
 use super::lane::{Ending, Told};
 use super::lanes::{Lanes, Limits};
+use crate::augment::Augment;
 use crate::deliver::Served;
 use crate::metrics::Metrics;
 use crate::settle::Closing;
@@ -36,6 +37,7 @@ struct World {
     fenced: Vec<(LaneId, u64)>,
     taken: BTreeSet<u64>,
     asks: bool,
+    augmented: bool,
 }
 
 const LANES: u64 = 4;
@@ -52,23 +54,30 @@ fn record(number: u64, seq: u64) -> Record {
         seq,
         id,
         event: "message".into(),
-        payload: Bytes::from_static(b"{}"),
+        payload: Bytes::from_static(if needs_lookup(seq) { b"{\"id\":1}" } else { b"{}" }),
         accepted_at: Timestamp(0),
         expires_at: None,
         history: None,
     }
 }
 
+/// Some messages need a lookup, where there is one.
+fn needs_lookup(seq: u64) -> bool {
+    seq % 5 < 2
+}
+
 impl World {
-    fn new(asks: bool) -> Self {
+    fn new(asks: bool, augmented: bool) -> Self {
         let ack = if asks { Ack::Client } else { Ack::Sent };
         let rule = Rule { ack, ack_window: 3, ..Rule::channel("*") };
         let dispatch =
             Dispatch { max_in_flight: 6, max_bytes: 1 << 20, per_key: 4, ..Dispatch::default() };
         let rules = Rules::new(vec![rule]);
         let targets = Targets::default();
-        let limits =
-            Limits { dispatch, retry: Retry::default(), rules, targets, augments: Arc::new([]) };
+        let nothing = |_: Vec<crate::Value>| Ok(crate::Found::new());
+        let augment = || Augment::new("it", "/id", "/it", nothing).unwrap();
+        let augments = augmented.then(augment).into_iter().collect();
+        let limits = Limits { dispatch, retry: Retry::default(), rules, targets, augments };
         Self {
             lanes: Lanes::new(limits, Arc::new(Metrics::default())),
             now: Timestamp(0),
@@ -83,6 +92,7 @@ impl World {
             fenced: Vec::new(),
             taken: BTreeSet::new(),
             asks,
+            augmented,
         }
     }
 
@@ -166,8 +176,13 @@ impl World {
             self.flying.push((id, seq, message.attempt));
         }
         assert!(self.flying.len() <= 6, "more in flight than allowed");
-        for key in 0..2 {
-            let of_key = self.flying.iter().filter(|out| out.0.number() % 2 == key).count();
+        let looked_up = |seq| self.augmented && needs_lookup(seq);
+        let waiting = self.flying.iter().filter(|out| looked_up(out.1)).count();
+        assert!(waiting <= 3, "more than half of all slots wait for lookups");
+        for (key, needs) in [(0, false), (0, true), (1, false), (1, true)] {
+            let is_one =
+                |out: &&(LaneId, u64, u32)| out.0.number() % 2 == key && looked_up(out.1) == needs;
+            let of_key = self.flying.iter().filter(is_one).count();
             assert!(of_key <= 4, "more of one key than allowed");
         }
         self.serve();
@@ -310,8 +325,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn run(asks: bool, steps: &[Step]) -> World {
-    let mut world = World::new(asks);
+fn run(asks: bool, augmented: bool, steps: &[Step]) -> World {
+    let mut world = World::new(asks, augmented);
     for step in steps {
         match *step {
             Step::Accept(number) => world.accept(number),
@@ -335,8 +350,8 @@ proptest! {
     /// With `sent`, every message arrives exactly once as long as nothing breaks off mid-write,
     /// and in order.
     #[test]
-    fn sent_arrives_once_and_in_order(steps in prop::collection::vec(step(), 0..120)) {
-        let mut world = run(false, &steps);
+    fn sent_arrives_once_and_in_order(augmented: bool, steps in prop::collection::vec(step(), 0..120)) {
+        let mut world = run(false, augmented, &steps);
         world.finish();
         for seen in world.seen.values() {
             prop_assert!(seen.is_sorted(), "{seen:?}");
@@ -349,8 +364,8 @@ proptest! {
     /// With `client`, every message arrives at least once, and what is seen for the first time is
     /// in order, also across disconnects, rejoins and time-outs.
     #[test]
-    fn client_arrives_in_order_of_first_sight(steps in prop::collection::vec(step(), 0..120)) {
-        let mut world = run(true, &steps);
+    fn client_arrives_in_order_of_first_sight(augmented: bool, steps in prop::collection::vec(step(), 0..120)) {
+        let mut world = run(true, augmented, &steps);
         world.finish();
         for seen in world.seen.values() {
             let mut first = Vec::new();
@@ -367,8 +382,8 @@ proptest! {
 
     /// When nothing is left to do, nothing is left in memory.
     #[test]
-    fn an_idle_lane_costs_nothing(steps in prop::collection::vec(step(), 0..60)) {
-        let mut world = run(false, &steps);
+    fn an_idle_lane_costs_nothing(augmented: bool, steps in prop::collection::vec(step(), 0..60)) {
+        let mut world = run(false, augmented, &steps);
         world.finish();
         world.pass(Duration::from_secs(1));
         world.pass(Duration::from_secs(1));

@@ -91,6 +91,14 @@ impl<P: Eq + Hash> Scheduler<P> {
         Account(at)
     }
 
+    /// Gives a pool so many slots from now on; what is served in more of them ends as it would.
+    pub fn set_slots(&mut self, pool: Account, slots: u32) {
+        if let Some(pool) = self.book.ring(pool.0).and_then(|ring| ring.pool.as_mut()) {
+            pool.slots = slots;
+        }
+        self.look_again(pool.0);
+    }
+
     fn pour(&mut self, at: u32, slots: u32) {
         let pool = Pool { slots, unused: self.policy.held_free(), guests: Vec::new(), keeps: true };
         if let Some(ring) = self.book.ring(at) {
