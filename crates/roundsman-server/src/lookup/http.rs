@@ -5,13 +5,12 @@
 
 use super::request::{Request, is_step};
 use super::row::Asked;
-use crate::webhook::{Connector, Sender, Surroundings, Verdict, judge, sender};
+use crate::webhook::{Connector, Sender, Surroundings, Verdict, chain, judge, sender, words};
 use http_body_util::{BodyExt, Limited};
 use hyper::StatusCode;
 use hyper::header::RETRY_AFTER;
 use roundsman_delivery::{Finding, Found, Lookup, Trouble, Value};
 use roundsman_store::Clock;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +64,7 @@ impl Inner {
         }
         let request = self.request.fill(&scalars).map_err(|what| Trouble::from(&*what))?;
         let sent = self.sender.request(request).await;
-        let response = sent.map_err(|error| Trouble::from(&*chain(&error)))?;
+        let response = sent.map_err(|error| Trouble::from(&*words(&error)))?;
         let status = response.status();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok());
         let retry_after = retry_after.map(str::to_owned);
@@ -97,15 +96,4 @@ impl Inner {
         }
         Ok(asked.found())
     }
-}
-
-/// An error and its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }

@@ -4,7 +4,7 @@ use super::pool::Pool;
 use super::row::Scalar;
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Pipeline};
+use redis::{Client, Pipeline, RedisError};
 use roundsman_delivery::{Finding, Found, Lookup, Value};
 use serde_json::json;
 use std::fmt;
@@ -88,7 +88,7 @@ impl Inner {
             Some(connection) => connection,
             None => {
                 let connected = self.client.get_multiplexed_async_connection().await;
-                connected.map_err(|error| error.to_string())?
+                connected.map_err(said)?
             }
         };
         let mut pipeline = Pipeline::with_capacity(values.len());
@@ -97,7 +97,7 @@ impl Inner {
             self.command.ask(&mut pipeline, &text.unwrap_or_default());
         }
         let answers: Vec<redis::Value> =
-            pipeline.query_async(&mut connection).await.map_err(|error| error.to_string())?;
+            pipeline.query_async(&mut connection).await.map_err(said)?;
         let mut found = Found::new();
         for (value, answer) in values.into_iter().zip(answers) {
             if let Some(json) = self.command.read(answer)? {
@@ -147,6 +147,13 @@ impl Command {
             },
         }
     }
+}
+
+/// What Redis says; of several that failed, the first.
+fn said(error: RedisError) -> String {
+    let words = error.to_string();
+    let first = error.into_server_errors().and_then(|all| all.first().map(|(_, it)| it.clone()));
+    first.map_or(words, |it| format!("{} {}", it.code(), it.details().unwrap_or_default()))
 }
 
 #[cfg(test)]

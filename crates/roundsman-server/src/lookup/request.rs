@@ -1,6 +1,6 @@
 //! A request for one value or for many, and what its answer says of each. Pure.
 
-use super::row::{Asked, Scalar};
+use super::row::{Asked, Members, Scalar};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -9,7 +9,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use roundsman_delivery::{Pointer, Value};
 use serde_json::json;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use url::{Host, Url};
 
@@ -138,9 +137,9 @@ impl Request {
     /// An object by value, or a list of objects that each say which value they are for.
     fn read_many(&self, json: &str, asked: &mut Asked) -> Result<(), String> {
         if json.starts_with('{') {
-            let by_value: HashMap<String, &RawValue> =
+            let by_value: Members<'_> =
                 serde_json::from_str(json).map_err(|error| error.to_string())?;
-            let there = by_value.iter().filter(|(_, found)| found.get() != "null");
+            let there = by_value.0.iter().filter(|(_, found)| found.get() != "null");
             there.for_each(|(value, found)| asked.answer(value, found.get()));
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use roundsman_delivery::{Found, Value};
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::fmt;
@@ -75,9 +75,9 @@ impl Asked {
 
     /// A row as a JSON object, to be matched on its first member.
     pub(super) fn row(&mut self, json: &str) -> Result<(), String> {
-        let first: First<'_> = serde_json::from_str(json)
+        let row: Members<'_> = serde_json::from_str(json)
             .map_err(|error| format!("a row of the answer is no JSON object: {error}"))?;
-        if let Some(scalar) = first.0.and_then(|first| Scalar::parse(first.get())) {
+        if let Some(scalar) = row.0.first().and_then(|(_, first)| Scalar::parse(first.get())) {
             self.answer(scalar.text(), json);
         }
         Ok(())
@@ -89,28 +89,30 @@ impl Asked {
     }
 }
 
-/// The first member of an object.
-struct First<'a>(Option<&'a RawValue>);
+/// The members of an object in the order they stand there, those of the same name too.
+pub(super) struct Members<'a>(pub(super) Vec<(String, &'a RawValue)>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
+        struct Each;
 
-        impl<'de> Visitor<'de> for Members {
-            type Value = First<'de>;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Members<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<First<'de>, A::Error> {
-                let first = map.next_entry::<IgnoredAny, &RawValue>()?.map(|(_, value)| value);
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(First(first))
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
             }
         }
 
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(Each)
     }
 }
 

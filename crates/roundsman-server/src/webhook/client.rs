@@ -122,7 +122,7 @@ async fn read(response: Response<Incoming>, answered: &mut Answered) {
 }
 
 /// What went wrong with a request, in words.
-fn words(error: &legacy::Error) -> String {
+pub(crate) fn words(error: &legacy::Error) -> String {
     match (connect_error(error), error.source()) {
         (Some(error), _) => error.to_string(),
         // What can fail besides on the way to a connection is encryption.
@@ -136,7 +136,7 @@ fn connect_error(error: &legacy::Error) -> Option<&ConnectError> {
 }
 
 /// An error and its causes.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -38,7 +38,7 @@ mod url;
 pub use address::{Reach, reach, refusal};
 pub use answer::{LONGEST_WAIT, Verdict, judge};
 pub use circuit::Patience;
-pub(crate) use client::{Sender, sender};
+pub(crate) use client::{Sender, chain, sender, words};
 pub(crate) use connect::Connector;
 pub use connect::{Answer, Resolve, SystemResolver};
 pub use endpoints::Ailing;

@@ -1,39 +1,10 @@
-//! Lookups in real sources: what is found, what is not, and what is wrong with them.
+//! What is found in databases and in Redis, and how values reach them.
 
-#![allow(clippy::unwrap_used)]
-
-use roundsman_delivery::{Augment, Found, Trouble};
-use roundsman_server::config::{Config, Overrides, parse_span};
+use super::world::augmentation;
+use super::{around, ask, url};
+use roundsman_delivery::Found;
+use roundsman_server::config::parse_span;
 use roundsman_server::lookup::{self, Augmentation};
-use roundsman_server::webhook::{Surroundings, SystemResolver, trust};
-use roundsman_store::SystemClock;
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::thread;
-
-fn around() -> Surroundings {
-    Surroundings {
-        resolver: Arc::new(SystemResolver),
-        tls: trust(&[]).unwrap(),
-        own: "127.0.0.1:1".parse().unwrap(),
-        clock: Arc::new(SystemClock),
-    }
-}
-
-fn augmentation(from: &str, more: &str) -> Augmentation {
-    let text = format!(
-        "[[augment]]\nname = \"it\"\nfrom = \"{from}\"\nmatch = \"/payload/id\"\ninto = \"/payload/it\"\n\
-         timeout = \"5s\"\n{more}\n"
-    );
-    let config = Config::parse("r.toml", &text, &Overrides::default(), &|_| None).unwrap();
-    config.augments.into_iter().next().unwrap()
-}
-
-async fn ask(augmentation: &Augmentation, values: &[&str]) -> Result<Found, Trouble> {
-    let Augment { lookup, .. } = augmentation.augment(&around()).unwrap();
-    lookup.look_up(values.iter().map(|value| (*value).into()).collect()).await
-}
 
 fn json(found: &Found, value: &str) -> serde_json::Value {
     serde_json::from_slice(found.get(value).expect(value)).unwrap()
@@ -41,13 +12,6 @@ fn json(found: &Found, value: &str) -> serde_json::Value {
 
 const ATTACKS: [&str; 4] =
     [r#""1) or (1=1""#, r#""'; drop table people; --""#, r#""\" or \"\"=\"""#, r#""\u0000""#];
-
-fn url(kind: &str) -> String {
-    let name = format!("ROUNDSMAN_TEST_{kind}_URL");
-    std::env::var(&name).unwrap_or_else(|_| {
-        unreachable!("set {name} to a server for tests; scripts/servers starts one")
-    })
-}
 
 const QUERY: &str = "query = \"select id, name, score, ok from people where id in ({values})\"";
 
@@ -168,65 +132,4 @@ async fn redis_finds_strings_hashes_and_json() {
         assert_eq!(found["1"], expected);
         assert_eq!(lookup::check(&it, &around()).await, Ok(()));
     }
-}
-
-/// A service that answers every request with these bytes; its address.
-fn service(answer: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
-    format!("http://{address}")
-}
-
-fn answer(status: &str, more: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\n{more}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    )
-}
-
-#[tokio::test]
-async fn http_finds_what_the_answer_points_at() {
-    let each = service(answer("200 OK", "", r#"{"data":{"name":"Ada"}}"#));
-    let it =
-        augmentation(&format!("{each}/u/{{value}}"), "pointer = \"/data\"\nallow_private = true");
-    assert_eq!(it.batch, 1, "a request each");
-    assert_eq!(ask(&it, &["1"]).await.unwrap()["1"], r#"{"name":"Ada"}"#);
-    let many = service(answer("200 OK", "", r#"[{"id":1,"n":1},{"id":9,"n":9},{"id":1,"n":2}]"#));
-    let it = augmentation(&format!("{many}/u?ids={{values}}"), "allow_private = true");
-    let found = ask(&it, &["1", "2"]).await.unwrap();
-    assert_eq!((found.len(), &found["1"][..]), (1, &br#"{"id":1,"n":1}"#[..]));
-}
-
-#[tokio::test]
-async fn http_says_what_is_wrong() {
-    let big = "x".repeat(9 << 20);
-    for (answer, expected) in [
-        (answer("404 Not Found", "", ""), None),
-        (answer("500 No", "", "oops"), Some("500")),
-        (answer("302 Found", "location: http://127.0.0.2/\r\n", ""), Some("302")),
-        (answer("200 OK", "", "{\"a\":"), Some("no JSON")),
-        (answer("200 OK", "", &big), Some("broke off")),
-        (answer("200 OK", "", "{}").replace("length: 2", "length: 9"), Some("broke off")),
-        (String::new(), Some("")),
-    ] {
-        let it = augmentation(&format!("{}/{{value}}", service(answer)), "allow_private = true");
-        match (ask(&it, &["1"]).await, expected) {
-            (Ok(found), None) => assert!(found.is_empty()),
-            (Err(trouble), Some(words)) => assert!(trouble.what.contains(words), "{trouble:?}"),
-            (other, expected) => unreachable!("{other:?} is not {expected:?}"),
-        }
-    }
-    let it = service(answer("429 Slow", "retry-after: 7\r\n", ""));
-    let it = augmentation(&format!("{it}/{{value}}"), "allow_private = true");
-    assert!(ask(&it, &["1"]).await.unwrap_err().not_before.is_some());
-    let it = augmentation("http://localhost:9/{value}", "");
-    let refused = ask(&it, &["1"]).await.unwrap_err();
-    assert!(refused.what.contains("loopback"), "{refused:?}");
 }
