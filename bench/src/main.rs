@@ -13,6 +13,7 @@
 
 mod audience;
 mod bare;
+mod fair;
 mod figures;
 mod frames;
 mod payload;

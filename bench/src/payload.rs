@@ -17,14 +17,14 @@ pub(crate) struct Stamp {
 /// Bytes of a payload.
 pub(crate) const LENGTH: usize = 256;
 
-/// Where the two patched numbers are, and how long.
+/// Where the numbers are, and how long; the first two are patched.
 const SENT: (usize, usize) = (5, 16);
 const NUMBER: (usize, usize) = (26, 13);
-const SENDER: (usize, usize) = (44, 4);
+const SENDER: (usize, usize) = (44, 8);
 
 /// A payload of `sender`, with its numbers at nought.
 pub(crate) fn blank(sender: usize) -> String {
-    let mut text = format!(r#"{{"t":{0:016},"n":{0:013},"s":{1:04},"p":""#, 0, sender);
+    let mut text = format!(r#"{{"t":{0:016},"n":{0:013},"s":{1:08},"p":""#, 0, sender);
     text.push_str(&"x".repeat(LENGTH - text.len() - 2));
     text.push_str("\"}");
     // JSON has no leading zeros: every number begins with a 1 that means nothing.

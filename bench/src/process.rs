@@ -110,6 +110,13 @@ impl Server {
         Ok(line.split_whitespace().nth(1).ok_or("no number")?.parse()?)
     }
 
+    /// Kills it as nothing can be prepared for and waits until it is gone.
+    pub(crate) fn kill(mut self) -> Result<(), Error> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Stops it as a supervisor would and waits until it is gone.
     pub(crate) fn stop(mut self) -> Result<(), Error> {
         Command::new("kill").arg(self.child.id().to_string()).status()?;

@@ -19,7 +19,8 @@ pub(crate) struct Receiver {
 /// Requests for this path, that of the first topic, are never answered by one that hangs.
 const HANGS: &[u8] = b"/user%3A0 ";
 
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+/// What every request is answered with.
+pub(crate) const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 impl Receiver {
     /// Listens on a free port and counts what comes.
@@ -79,7 +80,7 @@ fn arrived(tally: &Tally, body: &[u8]) {
 }
 
 /// The length of a request, head and body, once its head is there.
-fn length(buffer: &[u8]) -> Option<usize> {
+pub(crate) fn length(buffer: &[u8]) -> Option<usize> {
     let head = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&buffer[..head]).ok()?;
     let at = text.find("content-length: ")? + "content-length: ".len();

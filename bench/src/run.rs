@@ -1,6 +1,7 @@
 //! Runs a scenario: the servers alternately, each run on a fresh process and a fresh store.
 
 use crate::audience::{Audience, Tally};
+use crate::fair::{self, Play};
 use crate::figures::Figures;
 use crate::process::{Server, Which, cpu_of};
 use crate::scenario::{Load, Scenario};
@@ -32,6 +33,12 @@ pub(crate) async fn run(plan: &Plan, scenario: Scenario) -> Result<String, Error
             Scenario::Webhook => webhook::rate(plan, "sqlite", 0.6).await,
             Scenario::WebhookMemory => webhook::rate(plan, "memory", 0.75).await,
             Scenario::Hanging => webhook::hanging(plan).await,
+            Scenario::Fair => fair::run(plan, Play::noisy("sqlite")).await,
+            Scenario::FairMemory => fair::run(plan, Play::noisy("memory")).await,
+            Scenario::FairPaths => fair::run(plan, Play::sybil()).await,
+            Scenario::FairTeams => fair::run(plan, Play::teams()).await,
+            Scenario::FairWeights => fair::run(plan, Play::weights()).await,
+            Scenario::FairRestart => fair::run(plan, Play::restart()).await,
             _ => standing::backlog(plan).await,
         };
     };

@@ -25,6 +25,18 @@ pub(crate) enum Scenario {
     WebhookMemory,
     /// 1,000 endpoints of webhooks, of which one hangs: the others' latency.
     Hanging,
+    /// 1,000 quiet keys beside a million messages of one, webhooks with 20 slots: who waits.
+    Fair,
+    /// The same in memory.
+    FairMemory,
+    /// The same, where the million is that of a team's 1,000 keys.
+    FairPaths,
+    /// A team of 1,000 keys against 999 teams of one, all with a backlog: shares.
+    FairTeams,
+    /// Weights 1 : 2 : 4, all with a backlog: shares.
+    FairWeights,
+    /// Killed and started again beside a backlog: order and losses.
+    FairRestart,
 }
 
 /// A load on both servers.
@@ -59,7 +71,7 @@ pub(crate) enum Aim {
 
 impl Scenario {
     /// Every scenario, in the order of the report.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Sqlite,
         Self::Memory,
         Self::Single,
@@ -70,6 +82,12 @@ impl Scenario {
         Self::Webhook,
         Self::WebhookMemory,
         Self::Hanging,
+        Self::Fair,
+        Self::FairMemory,
+        Self::FairPaths,
+        Self::FairTeams,
+        Self::FairWeights,
+        Self::FairRestart,
     ];
 
     /// Its name on the command line.
@@ -85,6 +103,12 @@ impl Scenario {
             Self::Webhook => "webhook",
             Self::WebhookMemory => "webhook-memory",
             Self::Hanging => "hanging",
+            Self::Fair => "fair",
+            Self::FairMemory => "fair-memory",
+            Self::FairPaths => "fair-paths",
+            Self::FairTeams => "fair-teams",
+            Self::FairWeights => "fair-weights",
+            Self::FairRestart => "fair-restart",
         }
     }
 
@@ -103,6 +127,12 @@ impl Scenario {
             Self::Webhook => "webhooks to a local receiver, SQLite",
             Self::WebhookMemory => "webhooks to a local receiver, memory store",
             Self::Hanging => "one endpoint of 1,000 hangs, memory store",
+            Self::Fair => "1,000 quiet keys beside 1,000,000 messages of one, SQLite",
+            Self::FairMemory => "the same, memory store",
+            Self::FairPaths => "the same, with the backlog of a team of 1,000 keys, SQLite",
+            Self::FairTeams => "a team of 1,000 keys against 999 teams of one, SQLite",
+            Self::FairWeights => "weights 1 : 2 : 4, SQLite",
+            Self::FairRestart => "a restart beside a backlog, SQLite",
         }
     }
 
@@ -134,9 +164,7 @@ impl Scenario {
             Self::Paced => {
                 Some(Load { senders: 16, batch: 1, messages: 10_000, pace: Some(1000), ..batches })
             }
-            Self::Idle | Self::Backlog | Self::Webhook | Self::WebhookMemory | Self::Hanging => {
-                None
-            }
+            _ => None,
         }
     }
 
@@ -148,7 +176,7 @@ impl Scenario {
             Self::Single => &[Aim::Cpu(1.3)],
             Self::Fanout => &[Aim::Rate(1.5)],
             Self::Paced => &[Aim::Latency(2.0, 10.0)],
-            Self::Idle | Self::Backlog | Self::Webhook | Self::WebhookMemory | Self::Hanging => &[],
+            _ => &[],
         }
     }
 }

@@ -120,7 +120,7 @@ impl Request {
 }
 
 /// The length of an answer, head and body, once its head is there.
-fn whole_length(answer: &[u8]) -> Option<usize> {
+pub(crate) fn whole_length(answer: &[u8]) -> Option<usize> {
     let head = answer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&answer[..head]).ok()?.to_ascii_lowercase();
     let length = text.split("content-length:").nth(1)?.lines().next()?.trim();
