@@ -48,15 +48,7 @@ async fn serve(mut stream: TcpStream, tally: Rc<Tally>, hangs: bool) -> std::io:
     stream.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(4096);
     let mut guess = 0;
-    loop {
-        let whole = loop {
-            if let Some(whole) = length(&buffer).filter(|whole| *whole <= buffer.len()) {
-                break whole;
-            }
-            if stream.read_buf(&mut buffer).await? == 0 {
-                return Ok(());
-            }
-        };
+    while let Some(whole) = request(&mut stream, &mut buffer).await? {
         if hangs && buffer[5..].starts_with(HANGS) {
             std::future::pending::<()>().await;
         }
@@ -66,6 +58,22 @@ async fn serve(mut stream: TcpStream, tally: Rc<Tally>, hangs: bool) -> std::io:
         }
         buffer.drain(..whole);
         stream.write_all(ANSWER).await?;
+    }
+    Ok(())
+}
+
+/// Reads until a request is whole; its length, or `None` once there are no more.
+pub(crate) async fn request(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+) -> std::io::Result<Option<usize>> {
+    loop {
+        if let Some(whole) = length(buffer).filter(|whole| *whole <= buffer.len()) {
+            return Ok(Some(whole));
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
     }
 }
 
@@ -80,7 +88,7 @@ fn arrived(tally: &Tally, body: &[u8]) {
 }
 
 /// The length of a request, head and body, once its head is there.
-pub(crate) fn length(buffer: &[u8]) -> Option<usize> {
+fn length(buffer: &[u8]) -> Option<usize> {
     let head = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&buffer[..head]).ok()?;
     let at = text.find("content-length: ")? + "content-length: ".len();

@@ -2,7 +2,7 @@
 
 use super::SERVICE;
 use super::book::{Book, waited};
-use crate::receiver::{ANSWER, length};
+use crate::receiver::{ANSWER, request};
 use crate::{Error, payload};
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_local};
@@ -57,15 +57,7 @@ impl Drop for Hooks {
 async fn serve(mut stream: TcpStream, desk: Desk) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(4096);
-    loop {
-        let whole = loop {
-            if let Some(whole) = length(&buffer).filter(|whole| *whole <= buffer.len()) {
-                break whole;
-            }
-            if stream.read_buf(&mut buffer).await? == 0 {
-                return Ok(());
-            }
-        };
+    while let Some(whole) = request(&mut stream, &mut buffer).await? {
         let begun = Instant::now();
         let stamp = payload::find(&buffer[..whole], 0).and_then(|at| payload::read(&buffer[at..]));
         let waited = waited(&buffer[..whole]).unwrap_or_default();
@@ -78,6 +70,7 @@ async fn serve(mut stream: TcpStream, desk: Desk) -> std::io::Result<()> {
         stream.write_all(ANSWER).await?;
         desk.book.borrow_mut().answered(stamp.sender, begun.elapsed());
     }
+    Ok(())
 }
 
 /// An exponential time with the mean of all services.

@@ -20,7 +20,7 @@ pub(crate) fn report(play: &Play, outcome: &Outcome) -> String {
         Question::Waits => waits(&mut text, play, outcome),
         Question::Team => team(&mut text, outcome),
         Question::Weights => weights(&mut text, outcome),
-        Question::Restart => restart(&mut text, play, outcome),
+        Question::Restart => restart(&mut text, outcome),
     };
     text
 }
@@ -141,7 +141,7 @@ fn weights(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
 }
 
 /// What a kill in the middle did.
-fn restart(text: &mut String, play: &Play, outcome: &Outcome) -> std::fmt::Result {
+fn restart(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
     table(text, outcome)?;
     writeln!(text)?;
     let (lost, disordered, again) = (outcome.lost, outcome.disordered, outcome.again);
@@ -156,9 +156,7 @@ fn restart(text: &mut String, play: &Play, outcome: &Outcome) -> std::fmt::Resul
         "- {again} came twice, of {} slots; nothing came for {:.0} ms at most",
         SLOTS,
         outcome.stalls.1.as_secs_f64() * 1000.0
-    )?;
-    let _ = play;
-    Ok(())
+    )
 }
 
 fn aim(text: &mut String, is_met: bool, words: &str) -> std::fmt::Result {
