@@ -14,10 +14,10 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// `most` slots. What was asked for and waits for lookups never comes to more than seven in
-    /// eight of them; then less than half of them are a helping, so that the rest goes on.
+    /// `most` slots. Where there are lookups, three quarters of them may have been asked for and
+    /// wait for those: then less is a helping, so that the rest goes on.
     pub(crate) fn new(most: usize, has_lookups: bool) -> Self {
-        let helping = if has_lookups { most / 16 } else { most / 2 };
+        let helping = if has_lookups { most / 8 } else { most / 2 };
         Self { most: most.max(1), helping, taken: 0, asked: 0 }
     }
 

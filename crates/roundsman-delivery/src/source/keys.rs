@@ -9,7 +9,7 @@ use super::lane::Resident;
 use super::lanes::Limits;
 use super::needs::Needs;
 use crate::dispatch::{Charge, Dispatch, parts};
-use roundsman::fair::{Account, Scheduler, Standing};
+use roundsman::fair::{Account, Parked, Scheduler, Standing};
 use roundsman_store::{Key, LaneId, Timestamp};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -92,10 +92,10 @@ impl Keys {
         pool
     }
 
-    /// Shares the slots of the node among the pools of those that need lookups, and leaves as many
-    /// to those that need none.
+    /// Shares three quarters of the slots of the node among the pools of those that need lookups.
     fn share(&mut self) {
-        let share = self.most / u32::try_from(self.lookups.len() + 1).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.lookups.len()).unwrap_or(u32::MAX).max(1);
+        let share = (self.most - self.most.div_ceil(4)) / count;
         for (pool, slots) in self.lookups.values() {
             self.turns.set_slots(*pool, share.min(*slots).max(1));
         }
@@ -236,9 +236,13 @@ impl Keys {
         }
     }
 
-    /// Whether somebody has a turn to come.
+    /// Whether somebody has a turn to come, or would have but for others that wait for lookups.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.turns.is_waiting()
+        let is_full = |(pool, _): &(Account, u32)| {
+            let standing = self.turns.standing(*pool);
+            standing.ready && standing.parked == Some(Parked::Cap)
+        };
+        self.turns.is_waiting() || self.lookups.values().any(is_full)
     }
 
     #[cfg(test)]

@@ -178,7 +178,7 @@ impl World {
         assert!(self.flying.len() <= 6, "more in flight than allowed");
         let looked_up = |seq| self.augmented && needs_lookup(seq);
         let waiting = self.flying.iter().filter(|out| looked_up(out.1)).count();
-        assert!(waiting <= 3, "more than half of all slots wait for lookups");
+        assert!(waiting <= 4, "more than three quarters of all slots wait for lookups");
         for (key, needs) in [(0, false), (0, true), (1, false), (1, true)] {
             let is_one =
                 |out: &&(LaneId, u64, u32)| out.0.number() % 2 == key && looked_up(out.1) == needs;
