@@ -7,9 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 use bytes::Bytes;
-use roundsman_delivery::{
-    Augment, Batch, Dispatch, Finding, Found, Lookup, Node, Settings, Target, To, Value,
-};
+use roundsman_delivery::{Augment, Batch, Finding, Found, Lookup, Node, Target, To, Value};
 use roundsman_server::config::{Config, Overrides};
 use roundsman_server::webhook::{Surroundings, SystemResolver, trust};
 use roundsman_store::{Draft, Key, MemoryStore, SystemClock};
@@ -103,10 +101,7 @@ fn payload(id: usize) -> Bytes {
 fn node(augment: Option<Augment>) -> (Node, Arc<Taker>) {
     let (store, taker) =
         (Arc::new(MemoryStore::new(Arc::new(SystemClock))), Arc::<Taker>::default());
-    let slots = std::env::var("SLOTS").map_or(1000, |it| it.parse().unwrap());
-    let dispatch = Dispatch { max_in_flight: slots, ..Dispatch::default() };
-    let settings = Settings { dispatch, ..Settings::default() };
-    let builder = Node::builder(store).settings(settings).target(To::Channel, taker.clone());
+    let builder = Node::builder(store).target(To::Channel, taker.clone());
     let node = match augment {
         Some(augment) => builder.augment(augment).start().unwrap(),
         None => builder.start().unwrap(),
