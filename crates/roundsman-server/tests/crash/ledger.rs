@@ -1,5 +1,6 @@
 //! What was promised and what came: kept outside of everything that is killed.
 
+use crate::run::LATER;
 use std::collections::{HashMap, HashSet};
 
 /// A message: which sender, and which of its messages.
@@ -15,13 +16,16 @@ pub(crate) struct Ledger {
     /// First arrivals behind a later one of their sender and topic.
     pub(crate) disordered: Vec<Name>,
     pub(crate) accepted: usize,
+    /// Answered with 202, and refused by their receiver.
+    pub(crate) hopeless: Vec<Name>,
 }
 
 impl Ledger {
-    /// These were answered with 202.
-    pub(crate) fn accept(&mut self, names: impl Iterator<Item = Name>) {
+    /// These were answered with 202; the hopeless ones will never arrive.
+    pub(crate) fn accept(&mut self, names: Vec<Name>, hopeless: Vec<Name>) {
+        self.accepted += names.len() + hopeless.len();
+        self.hopeless.extend(hopeless);
         for name in names {
-            self.accepted += 1;
             if !self.arrivals.contains_key(&name) {
                 self.missing.insert(name);
             }
@@ -32,7 +36,8 @@ impl Ledger {
         self.missing.remove(&name);
         let times = self.arrivals.entry(name).or_default();
         *times += 1;
-        if *times == 1 {
+        // What is scheduled comes when its moment has come.
+        if *times == 1 && topic != LATER {
             let highest = self.highest.entry((name.0, topic.into())).or_default();
             let is_late = name.1 < *highest;
             *highest = name.1.max(*highest);

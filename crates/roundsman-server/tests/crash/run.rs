@@ -1,5 +1,6 @@
 //! One run: senders, whoever takes what is delivered, and the ledger of both.
 
+use crate::graves;
 use crate::ledger::{Ledger, Name};
 use crate::trouble::Trouble;
 use crate::wire::{exchange, post, request};
@@ -20,6 +21,9 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 const TOPICS: usize = 8;
+/// Every so many messages of a sender one is scheduled; to a webhook, one will never be taken.
+const SCHEDULED: u64 = 31;
+const HOPELESS: u64 = 43;
 const SENDERS: usize = 4;
 /// Longer than any step here takes on a loaded machine; only a failure gets there.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -89,6 +93,11 @@ impl Run {
         let is_everything_here = self.everything_arrives().await;
         self.report(lives_on).await;
         assert!(is_everything_here, "what was answered 202 did not arrive");
+        let address = self.address.borrow().clone().unwrap();
+        let hopeless = self.ledger.lock().hopeless.clone();
+        timeout(PATIENCE, graves::all_are_buried(&address, hopeless))
+            .await
+            .expect("what nobody takes is not among the dead");
         listeners.iter().for_each(JoinHandle::abort);
         roundsman.kill().await.unwrap();
     }
@@ -103,6 +112,16 @@ impl Run {
         assert!(goes_on.is_ok(), "{}: nothing is taken any more", self.name);
     }
 
+    fn topic(&self, number: u64) -> String {
+        if self.ack == "webhook" && number % HOPELESS == 7 {
+            NEVER.to_owned()
+        } else if number % SCHEDULED == 5 {
+            LATER.to_owned()
+        } else {
+            ordinary(number)
+        }
+    }
+
     /// Sends small batches until told to stop; what got no answer is sent again as it was. Where
     /// Roundsman `lives_on` there is always an answer, and 503 is one.
     async fn send(self: Arc<Self>, sender: usize, lives_on: bool) {
@@ -112,7 +131,8 @@ impl Run {
         while !self.stop.load(Ordering::Relaxed) {
             let batch = number..number + random.random_range(1..20);
             number = batch.end;
-            let messages: Vec<Value> = batch.clone().map(|n| message(sender, n)).collect();
+            let messages: Vec<Value> =
+                batch.clone().map(|n| message(sender, n, &self.topic(n))).collect();
             let body = serde_json::to_string(&messages).unwrap();
             loop {
                 let to = address.wait_for(Option::is_some).await.unwrap().clone().unwrap();
@@ -128,7 +148,9 @@ impl Run {
                 }
                 tokio::task::yield_now().await;
             }
-            self.ledger.lock().accept(batch.map(|n| (sender, n)));
+            let (hopeless, others): (Vec<_>, Vec<_>) =
+                batch.map(|n| (sender, n)).partition(|name| self.topic(name.1) == NEVER);
+            self.ledger.lock().accept(others, hopeless);
             self.taken.send_modify(|taken| *taken += 1);
             // The load: a little less than a debug build can carry.
             sleep(Duration::from_millis(random.random_range(0..8))).await;
@@ -139,19 +161,24 @@ impl Run {
     async fn listeners(self: Arc<Self>) -> (String, Vec<JoinHandle<()>>) {
         if self.ack == "webhook" {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let rule = format!(
-                "[[deliver]]\nto = \"webhook\"\nurl = \"http://{}/\"\nallow_private = true\n\
-                 per_host = 20\norder = \"topic\"\n",
-                listener.local_addr().unwrap()
-            );
-            return (rule, vec![tokio::spawn(self.receive(listener))]);
+            let address = listener.local_addr().unwrap();
+            let rule = |topics, path| {
+                format!(
+                    "[[deliver]]\ntopics = \"{topics}\"\nto = \"webhook\"\n\
+                     url = \"http://{address}/{path}\"\nallow_private = true\nper_host = 20\n\
+                     order = \"topic\"\n"
+                )
+            };
+            let retry = "[retry]\nmax_attempts = 2\nbackoff = \"10ms..50ms\"\n".to_owned();
+            let rules = retry + &rule("hopeless:*", "hopeless") + &rule("*", "");
+            return (rules, vec![tokio::spawn(self.receive(listener))]);
         }
         let rule = format!(
             "[[deliver]]\ntopics = \"*\"\nto = \"channel\"\nack = \"{}\"\nack_timeout = \"2s\"\n",
             self.ack
         );
-        let clients = (0..TOPICS).map(|i| tokio::spawn(self.clone().listen(topic(i))));
-        (rule, clients.collect())
+        let topics = (0..TOPICS as u64).map(ordinary).chain([LATER.to_owned()]);
+        (rule, topics.map(|topic| tokio::spawn(self.clone().listen(topic))).collect())
     }
 
     /// Takes webhooks, over as many connections as come.
@@ -164,9 +191,14 @@ impl Run {
                 while let Ok(body) = request(&mut stream).await {
                     let data =
                         &serde_json::from_slice::<Value>(&body).expect("a body of ours")["data"];
-                    run.arrive(&topic(data["number"].as_u64().unwrap() as usize % TOPICS), data);
-                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-                    if stream.write_all(answer).await.is_err() {
+                    let topic = run.topic(data["number"].as_u64().unwrap());
+                    let answer = if topic == NEVER {
+                        "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+                    } else {
+                        run.arrive(&topic, data);
+                        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+                    };
+                    if stream.write_all(answer.as_bytes()).await.is_err() {
                         return;
                     }
                 }
@@ -257,15 +289,24 @@ impl Run {
     }
 }
 
-fn topic(i: usize) -> String {
-    format!("user:{i}")
+/// The topics of what is scheduled, and of what its receiver will never take.
+pub(crate) const LATER: &str = "later:1";
+const NEVER: &str = "hopeless:1";
+
+fn ordinary(number: u64) -> String {
+    format!("user:{}", number % TOPICS as u64)
 }
 
-fn message(sender: usize, number: u64) -> Value {
-    json!({
-        "topic": topic(number as usize % TOPICS),
+fn message(sender: usize, number: u64, topic: &str) -> Value {
+    let mut message = json!({
+        "topic": topic,
         "event": "push",
         "id": format!("{sender}-{number}"),
         "payload": {"sender": sender, "number": number},
-    })
+    });
+    if topic == LATER {
+        let wait = Duration::from_millis(100 + number % 400);
+        message["deliver_at"] = json!((jiff::Timestamp::now() + wait).to_string());
+    }
+    message
 }

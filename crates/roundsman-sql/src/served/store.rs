@@ -84,21 +84,28 @@ impl<B: Backend> Served<B> {
         })
     }
 
-    /// Has a connection read, and throws it away if that fails.
+    /// Has a connection read, and throws it away if that fails. One that was lost while nobody used
+    /// it shows that only now: then another is asked.
     async fn read<T>(
         &self,
         place: &tokio::sync::Mutex<Option<B::Reader>>,
-        work: impl AsyncFnOnce(&mut B::Reader) -> Result<T, StoreError>,
+        work: impl Fn(&mut B::Reader) -> Answer<'_, T>,
     ) -> Result<T, StoreError> {
         if self.desk.lock().is_none() {
             return Err(StoreError::Closed);
         }
         let mut place = place.lock().await;
         // Taken out, so that one dropped in the middle of a call is not used again.
-        let mut reader = match place.take() {
-            Some(reader) => reader,
-            None => self.backend.read().await?,
-        };
+        if let Some(mut reader) = place.take() {
+            match in_time(work(&mut reader)).await {
+                Err(StoreError::Unavailable(_)) => {}
+                answer => {
+                    *place = answer.is_ok().then_some(reader);
+                    return answer;
+                }
+            }
+        }
+        let mut reader = self.backend.read().await?;
         let answer = in_time(work(&mut reader)).await?;
         *place = Some(reader);
         Ok(answer)
@@ -116,7 +123,8 @@ impl<B: Backend> Store for Served<B> {
     }
 
     fn fetch(&self, asks: Vec<Ask>) -> Answer<'_, Vec<Fetched>> {
-        Box::pin(self.read(&self.road, async |reader| reader.fetch(asks, self.salt).await))
+        let salt = self.salt;
+        Box::pin(self.read(&self.road, move |it| Box::pin(it.fetch(asks.clone(), salt))))
     }
 
     fn claim(&self, claim: Claim) -> Answer<'_, ClaimId> {
@@ -142,7 +150,7 @@ impl<B: Backend> Store for Served<B> {
     }
 
     fn probe(&self) -> Answer<'_, Guarantee> {
-        Box::pin(self.read(&self.looks, async |reader| reader.probe().await))
+        Box::pin(self.read(&self.looks, |it| Box::pin(it.probe())))
     }
 
     fn ownership(&self) -> Ownership {
@@ -167,8 +175,8 @@ impl<B: Backend> Store for Served<B> {
 
 impl<B: Backend> Inspect for Served<B> {
     fn find<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Sighting>> {
-        let (id, now) = (Arc::from(id), self.clock.now());
-        Box::pin(self.read(&self.looks, async move |reader| reader.find(id, self.salt, now).await))
+        let (id, salt, now) = (Arc::<str>::from(id), self.salt, self.clock.now());
+        Box::pin(self.read(&self.looks, move |it| Box::pin(it.find(id.clone(), salt, now))))
     }
 
     fn counts(&self) -> Answer<'_, Counts> {
@@ -190,7 +198,8 @@ impl<B: Backend> Operate for Served<B> {
     }
 
     fn dead(&self, sweep: Sweep) -> Answer<'_, DeadPage> {
-        Box::pin(self.read(&self.looks, async move |reader| reader.dead(sweep, self.salt).await))
+        let salt = self.salt;
+        Box::pin(self.read(&self.looks, move |it| Box::pin(it.dead(sweep.clone(), salt))))
     }
 
     fn replay(&self, sweep: Sweep) -> Answer<'_, Swept> {

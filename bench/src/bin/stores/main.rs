@@ -1,0 +1,57 @@
+//! Times stores through the engine, beside the tool that comes with the store's server in the same run.
+//!
+//! `stores road|fetch|single|held [KIND]`, or all of them. It uses what `ROUNDSMAN_TEST_…_URL` name. The
+//! ratio is what counts: both share machine, disk and noise.
+
+#![allow(clippy::print_stdout)] // Its table.
+
+mod bare;
+mod held;
+mod kind;
+mod measure;
+
+use kind::Kind;
+use std::time::Duration;
+
+type Outcomes<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+const BATCH: usize = 1000;
+const SENDERS: usize = 4;
+const LANES: usize = 250;
+
+fn main() -> Outcomes {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let runs = |name: &str| words.first().is_none_or(|only| only == name);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let folder = tempfile::tempdir()?;
+    for kind in [Kind::Sqlite, Kind::Postgres, Kind::Mysql, Kind::Redis] {
+        if words.get(1).is_some_and(|only| !format!("{kind:?}").eq_ignore_ascii_case(only)) {
+            continue;
+        }
+        let Some(server) = kind.server(folder.path()) else { continue };
+        if runs("road") {
+            let bare = bare::rate(kind, &runtime, &server)?;
+            let road = runtime.block_on(measure::road(kind, &server, Duration::from_secs(8)))?;
+            match bare {
+                Some(bare) => println!(
+                    "{kind:?}: bare {bare:>7.0}/s   engine {road:>7.0}/s   ratio {:.2}",
+                    road / bare
+                ),
+                None => println!("{kind:?}: engine {road:>7.0}/s"),
+            }
+        }
+        if runs("fetch") {
+            for ahead in [0, 10_000, 1_000_000] {
+                runtime.block_on(measure::fetch(kind, &server, ahead))?;
+            }
+        }
+        if runs("single") {
+            runtime.block_on(measure::single(kind, &server))?;
+        }
+        if runs("held") && kind.holds() {
+            runtime.block_on(held::held(kind, &server))?;
+        }
+    }
+    Ok(())
+}
