@@ -18,6 +18,7 @@ fn is_root(file: &File, files: &[File]) -> bool {
     let parts: Vec<&str> = file.path.split('/').collect();
     let by_place = match parts.as_slice() {
         [.., "src", "lib.rs" | "main.rs"] | [.., "build.rs"] | [.., "src", "bin", _] => true,
+        [.., "src", "bin", _, "main.rs"] => true,
         [.., "tests" | "benches" | "examples", _] => !parts.contains(&"src"),
         [.., "tests" | "benches" | "examples", _, "main.rs"] => !parts.contains(&"src"),
         _ => false,
