@@ -2,13 +2,13 @@
 //!
 //! A plain program that prints a table: what is measured is a group of threads and a disk over
 //! seconds, not a function. `cargo bench -p roundsman-sql --bench sqlite -- [road|fetch|hold]`,
-//! or `road SENDERS BATCH LANES` for one line of the first.
+//! or `road SENDERS BATCH LANES` for one line of the first, and `fetch AHEAD` for one of the second.
 
 #![allow(clippy::print_stdout)] // Its table.
 
 use roundsman_sql::SqliteStore;
 use roundsman_store::{
-    Ask, Bounds, Claim, Claimed, Draft, Hint, Hints, Inspect, Outcome, Settlement, Store,
+    Ask, Block, Bounds, Claim, Claimed, Draft, Hint, Hints, Inspect, Outcome, Settlement, Store,
     SystemClock, Which,
 };
 use std::path::Path;
@@ -32,9 +32,19 @@ fn main() -> Outcomes {
         }
         runtime.block_on(road(4, 100, 10_000))?;
     }
+    if let [ahead] = numbers[..] {
+        return runtime.block_on(fetch(Front::Backlog(ahead)));
+    }
     if runs("fetch") {
-        for ahead in [0, 10_000, 1_000_000] {
-            runtime.block_on(fetch(ahead))?;
+        for front in [
+            Front::Backlog(0),
+            Front::Backlog(10_000),
+            Front::Backlog(1_000_000),
+            Front::Deleted(300_000),
+            Front::Drained(300_000),
+            Front::Blocked(1_000_000),
+        ] {
+            runtime.block_on(fetch(front))?;
         }
     }
     if runs("hold") {
@@ -136,18 +146,92 @@ async fn settle_all(store: Arc<SqliteStore>, mut hints: Hints) -> Outcomes {
     Ok(())
 }
 
-/// Reads of 1,000 messages over 250 lanes, with so many of one lane in front of them.
-async fn fetch(ahead: usize) -> Outcomes {
+/// What is or was in front of what is read.
+#[derive(Clone, Copy, Debug)]
+enum Front {
+    /// So many messages of one lane.
+    Backlog(usize),
+    /// The same, delivered and gone.
+    Deleted(usize),
+    /// So many lanes of one message each, delivered and gone.
+    Drained(usize),
+    /// So many lanes that nobody is there for.
+    Blocked(usize),
+}
+
+impl Front {
+    async fn build(self, store: &SqliteStore) -> Outcomes {
+        match self {
+            Self::Backlog(count) => fill(store, count, &["flood".into()]).await,
+            Self::Deleted(count) => {
+                fill(store, count, &["flood".into()]).await?;
+                deliver_all(store).await
+            }
+            Self::Drained(count) => {
+                fill(store, count, &crowd(count)).await?;
+                deliver_all(store).await
+            }
+            Self::Blocked(count) => {
+                fill(store, count, &crowd(count)).await?;
+                loop {
+                    let lanes = store.walk(None, 10_000).await?;
+                    if lanes.is_empty() {
+                        return Ok(());
+                    }
+                    store
+                        .block(lanes.iter().map(|lane| (lane.id, Block::Absent)).collect())
+                        .await?;
+                }
+            }
+        }
+    }
+}
+
+fn crowd(count: usize) -> Vec<Arc<str>> {
+    (0..count).map(|number| format!("crowd:{number}").into()).collect()
+}
+
+/// Takes everything out of the store as a delivery does.
+async fn deliver_all(store: &SqliteStore) -> Outcomes {
+    loop {
+        let lanes = store.walk(None, 1000).await?;
+        let asks = lanes.iter().map(|lane| Ask {
+            lane: lane.id,
+            after: 0,
+            limit: 10_000 / lanes.len(),
+            max_bytes: usize::MAX,
+        });
+        let fetched = store.fetch(asks.collect()).await?;
+        let settled = fetched.iter().flat_map(|fetched| {
+            let which = |seq| Which::At { lane: fetched.lane, seq, attempt: 1 };
+            let seqs = fetched.records.iter().map(|record| record.seq);
+            seqs.map(move |seq| Settlement {
+                which: which(seq),
+                claim: None,
+                outcome: Outcome::Delivered,
+            })
+        });
+        let settled: Vec<_> = settled.collect();
+        if settled.is_empty() {
+            return Ok(());
+        }
+        store.settle(settled).await?;
+    }
+}
+
+/// Reads of 1,000 messages over 250 lanes, with something in front of them.
+async fn fetch(front: Front) -> Outcomes {
     let folder = tempfile::tempdir()?;
     let store = open(&folder.path().join("roundsman.db"))?;
-    fill(&store, ahead, &["flood".into()]).await?;
+    drop(store.hints());
+    front.build(&store).await?;
     fill(&store, 250 * 40, &topics(250)).await?;
     let lanes = store.walk(None, 300).await?;
-    let lanes: Vec<_> = lanes.iter().filter(|lane| &*lane.topic != "flood").collect();
+    let lanes: Vec<_> = lanes.iter().filter(|lane| lane.topic.starts_with("user:")).collect();
     let (mut after, mut times) = (vec![0; lanes.len()], Vec::new());
     for _ in 0..10 {
         let begun = Instant::now();
-        let walked = store.walk(None, 300).await?;
+        store.walk(None, 250).await?;
         let walk = begun.elapsed();
         let asks = lanes.iter().zip(&after).map(|(lane, after)| Ask {
             lane: lane.id,
@@ -159,15 +243,21 @@ async fn fetch(ahead: usize) -> Outcomes {
         let fetched = store.fetch(asks.collect()).await?;
         times.push((begun.elapsed(), walk));
         let count: usize = fetched.iter().map(|lane| lane.records.len()).sum();
-        assert_eq!((count, walked.len()), (1000, 250 + usize::from(ahead > 0)));
+        assert_eq!(count, 1000);
         for (after, lane) in after.iter_mut().zip(&fetched) {
             *after = lane.records.last().map_or(0, |record| record.seq);
         }
     }
+    let walks = times.iter().map(|(_, walk)| *walk);
+    let walks = (walks.clone().min().unwrap_or_default(), walks.max().unwrap_or_default());
     times.sort();
     println!(
-        "fetch  1,000 of 250 lanes behind {ahead:>7} of one   p50 {:.2?}, worst {:.2?}   walk {:.2?}",
-        times[5].0, times[9].0, times[5].1
+        "fetch  1,000 of 250 lanes, {:<20}   p50 {:.2?}, worst {:.2?}   walk {:.2?} to {:.2?}",
+        format!("{front:?}"),
+        times[5].0,
+        times[9].0,
+        walks.0,
+        walks.1,
     );
     Ok(())
 }

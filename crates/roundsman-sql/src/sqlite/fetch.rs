@@ -12,7 +12,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Row};
 use std::sync::Arc;
 
-const WALK: &str = "SELECT id, key, topic FROM lane INDEXED BY lane_turn
+pub(super) const WALK: &str = "SELECT id, key, topic FROM lane INDEXED BY lane_turn
      WHERE turn = 1 AND id > ?1 AND EXISTS (
          SELECT 1 FROM message INDEXED BY message_lane WHERE message.lane = lane.id AND due IS NULL
      ) ORDER BY id LIMIT ?2";
@@ -29,7 +29,7 @@ pub(super) fn walk(
     Ok(Ok(lanes))
 }
 
-const FETCH: &str = "SELECT seq, accepted, expires, id, event, history, payload
+pub(super) const FETCH: &str = "SELECT seq, accepted, expires, id, event, history, payload
      FROM message INDEXED BY message_lane
      WHERE lane = ?1 AND due IS NULL AND seq > ?2 ORDER BY seq LIMIT ?3";
 

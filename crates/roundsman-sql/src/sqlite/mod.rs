@@ -57,6 +57,8 @@ mod schema;
 mod settle;
 mod store;
 mod take;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use store::SqliteStore;
