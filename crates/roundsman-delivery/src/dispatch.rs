@@ -135,3 +135,9 @@ fn find<T: Copy>(named: &[(Key, T)], key: &Key) -> Option<T> {
 pub(crate) fn parts(key: &Key) -> impl Iterator<Item = &str> {
     key.as_str().split('/')
 }
+
+/// Every path that a written key begins with, widest first; the last is the key itself.
+pub(crate) fn paths(key: &str) -> impl Iterator<Item = &str> {
+    let inner = key.match_indices('/').map(|(at, _)| &key[..at]);
+    inner.chain(std::iter::once(key))
+}

@@ -133,7 +133,7 @@ pub struct Snapshot {
     pub dead: u64,
     /// Each stage of the road, in order.
     pub stages: Vec<StageSnapshot>,
-    /// The keys with most in flight, busiest first.
+    /// The keys, and paths that several begin with, that have most in flight; busiest first.
     pub busiest: Vec<BusyKey>,
 }
 

@@ -38,7 +38,7 @@ impl KeyReport {
 /// What messages wait for that is not their turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// As many are in flight as may be, of the key or of its rule.
+    /// As many of the key are in flight as may be.
     Cap,
     /// The key has had its turns for now.
     Rate,
@@ -57,7 +57,7 @@ pub enum Wait {
     Endpoint,
 }
 
-/// One of the busiest keys.
+/// One of the busiest keys, or a path that several keys begin with: all of them together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BusyKey {
     /// Its written form.

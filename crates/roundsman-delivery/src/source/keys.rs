@@ -3,12 +3,14 @@
 //! The lanes of a key share its account and take turns in it. Rules that can serve only so many
 //! messages at once have a pool of their own: what they cannot serve takes up no slot of the node.
 //! The same goes for messages that need lookups first: while a source is slow, what waits for it
-//! waits here, and leaves slots to all that does not.
+//! waits here, and leaves slots to all that does not. What a key may have over all pools together
+//! is counted apart, where there are several.
 
+use super::bounds::Bounds;
 use super::lane::Resident;
 use super::lanes::Limits;
 use super::needs::Needs;
-use crate::dispatch::{Charge, Dispatch, parts};
+use crate::dispatch::{Charge, Dispatch, parts, paths};
 use roundsman::fair::{Account, Parked, Scheduler, Standing};
 use roundsman_store::{Key, LaneId, Timestamp};
 use rustc_hash::FxHashMap;
@@ -23,15 +25,18 @@ pub(crate) struct Keys {
     pools: Vec<(Account, u32)>,
     /// Of messages that need lookups, the pool they are taken out of for that, and its slots.
     lookups: FxHashMap<(Account, Needs), (Account, u32)>,
+    /// Every pool, once.
+    all: Vec<Account>,
+    /// What keys may have over all pools, where there are several.
+    bounds: Option<Bounds>,
     /// Slots of the node.
     most: u32,
     open: FxHashMap<Account, Open>,
 }
 
 /// A key that has resident lanes under the rules of one pool.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Open {
-    key: Key,
     /// Its resident lanes.
     lanes: usize,
     /// Those of them that wait for their turn, in order.
@@ -52,8 +57,9 @@ impl Keys {
     /// Pools for different needs; what needs something else beyond that shares one.
     const LOOKUPS: usize = 6;
 
-    /// `capacities`: of each rule, how many messages it can serve at once, where that is bounded.
-    pub(crate) fn new(dispatch: &Dispatch, capacities: &[Option<usize>]) -> Self {
+    /// `capacities`: of each rule, how many messages it can serve at once, where that is bounded;
+    /// `looks_up`: whether any message needs lookups.
+    pub(crate) fn new(dispatch: &Dispatch, capacities: &[Option<usize>], looks_up: bool) -> Self {
         let slots = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).max(1);
         let mut turns = Scheduler::new(dispatch.policy(), u32::MAX);
         let most = slots(dispatch.max_in_flight);
@@ -62,15 +68,34 @@ impl Keys {
             Some(count) => (turns.pool(slots(*count).min(most)), slots(*count).min(most)),
             None => (shared, most),
         };
-        let pools = capacities.iter().map(pool).collect();
+        let pools: Vec<_> = capacities.iter().map(pool).collect();
+        let mut all: Vec<Account> = pools.iter().map(|(pool, _)| *pool).collect();
+        all.sort_unstable();
+        all.dedup();
+        let bounds = (all.len() > 1 || looks_up).then(|| Bounds::new(dispatch));
         let (lookups, open) = (FxHashMap::default(), FxHashMap::default());
-        Self { turns, charge: dispatch.charge, pools, lookups, most, open }
+        Self { turns, charge: dispatch.charge, pools, lookups, all, bounds, most, open }
     }
 
     /// Acts on whatever waits, at once.
-    pub(crate) fn set_dispatch(&mut self, dispatch: &Dispatch) {
+    pub(crate) fn set_dispatch(&mut self, dispatch: &Dispatch, now: Timestamp) {
         self.charge = dispatch.charge;
         self.turns.set_policy(dispatch.policy());
+        self.bound(|bounds, bar| bounds.set(dispatch, moment(now), bar));
+    }
+
+    /// Counts what keys have over all pools: whoever reaches a bound waits in each of them.
+    fn bound(&mut self, count: impl FnOnce(&mut Bounds, &mut dyn FnMut(&str, bool))) {
+        let Self { turns, all, bounds, .. } = self;
+        let Some(bounds) = bounds else { return };
+        count(bounds, &mut |path, barred| {
+            for pool in all.iter() {
+                let at = turns.find(*pool, path.split('/'));
+                // What ended there before others went on below it is an account of its own now.
+                let end = turns.find_leaf(*pool, path.split('/')).filter(|_| !barred);
+                at.into_iter().chain(end).for_each(|account| turns.bar(account, barred));
+            }
+        });
     }
 
     /// The pool of messages under a rule that need this.
@@ -88,6 +113,7 @@ impl Keys {
         }
         let pool = self.turns.pool(slots);
         self.lookups.insert(name, (pool, slots));
+        self.all.push(pool);
         self.share();
         pool
     }
@@ -121,12 +147,13 @@ impl Keys {
     fn open_for(&mut self, key: &Key, rule: usize, needs: Needs) -> Account {
         let pool = self.pool(rule, needs);
         let account = self.turns.open(pool, parts(key));
-        let open = self.open.entry(account).or_insert_with(|| Open {
-            key: key.clone(),
-            lanes: 0,
-            waiting: VecDeque::new(),
-            crowded: false,
-        });
+        if let Some(bounds) = &self.bounds {
+            for path in paths(key.as_str()).filter(|path| bounds.barred(path).is_some()) {
+                let at = self.turns.find(pool, path.split('/'));
+                at.into_iter().for_each(|at| self.turns.bar(at, true));
+            }
+        }
+        let open = self.open.entry(account).or_default();
         open.lanes += 1;
         account
     }
@@ -179,7 +206,7 @@ impl Keys {
     }
 
     /// A lane waits for its turn, behind or before the others of its key.
-    fn wait(&mut self, account: Account, lane: LaneId, first: bool, now: Timestamp) {
+    pub(super) fn wait(&mut self, account: Account, lane: LaneId, first: bool, now: Timestamp) {
         let Some(open) = self.open.get_mut(&account) else { return };
         if first {
             open.waiting.push_front(lane);
@@ -191,6 +218,7 @@ impl Keys {
 
     /// The lane whose turn it is; it waits no longer. Say [`rested`](Self::rested) behind it.
     pub(crate) fn next(&mut self, now: Timestamp) -> Option<(Account, LaneId)> {
+        self.bound(|bounds, bar| bounds.wake(moment(now), bar));
         loop {
             let account = self.turns.next(moment(now))?;
             match self.open.get_mut(&account).and_then(|open| open.waiting.pop_front()) {
@@ -212,19 +240,26 @@ impl Keys {
         }
     }
 
-    /// A message of so many bytes goes to its target.
-    pub(crate) fn start(&mut self, account: Account, bytes: usize, now: Timestamp) -> Fare {
+    /// A message of a key, of so many bytes, goes to its target.
+    pub(crate) fn start(
+        &mut self,
+        (account, key): (Account, &Key),
+        bytes: usize,
+        now: Timestamp,
+    ) -> Fare {
         let charged = self.turns.start(account, self.charge.before(bytes), moment(now));
+        self.bound(|bounds, bar| bounds.start(key.as_str(), moment(now), bar));
         Fare { account, charged, since: now }
     }
 
-    /// The target is done with a message; `took` where it is known how long that was.
-    pub(crate) fn settle(&mut self, fare: Fare, took: Option<u64>, now: Timestamp) {
+    /// The target is done with a message of a key; `took` where it is known how long that was.
+    pub(crate) fn settle(&mut self, key: &Key, fare: Fare, took: Option<u64>, now: Timestamp) {
         let cost = match self.charge {
             Charge::Time => took.unwrap_or_else(|| micros(fare.since, now)),
             Charge::Bytes | Charge::Count => fare.charged,
         };
         self.turns.settle(fare.account, fare.charged, cost, moment(now));
+        self.bound(|bounds, bar| bounds.end(key.as_str(), moment(now), bar));
     }
 
     /// A message is still with its target: what it has cost so far is charged now.
@@ -240,40 +275,38 @@ impl Keys {
     pub(crate) fn is_waiting(&self) -> bool {
         let is_full = |(pool, _): &(Account, u32)| {
             let standing = self.turns.standing(*pool);
-            standing.ready && standing.parked == Some(Parked::Cap)
+            standing.ready && standing.full
         };
         self.turns.is_waiting() || self.lookups.values().any(is_full)
     }
 
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
-        self.open.is_empty() && self.turns.is_empty()
+        let is_unbound = self.bounds.as_ref().is_none_or(Bounds::is_empty);
+        self.open.is_empty() && self.turns.is_empty() && is_unbound
     }
 
     /// When a key's rate lets it go on, where one waits for that.
     pub(crate) fn alarm(&self) -> Option<Timestamp> {
-        let alarm = self.turns.alarm()?;
+        let bounds = self.bounds.as_ref().and_then(Bounds::alarm);
+        let alarm = self.turns.alarm().into_iter().chain(bounds).min()?;
         Some(Timestamp(i64::try_from(alarm).unwrap_or(i64::MAX)))
     }
 
     /// Where a key stands, in each pool that knows it; a path that others begin with, too.
     pub(crate) fn standings(&self, key: &Key) -> Vec<Standing> {
-        let mut pools: Vec<Account> = self.pools.iter().map(|(pool, _)| *pool).collect();
-        pools.extend(self.lookups.values().map(|(pool, _)| *pool));
-        pools.sort_unstable();
-        pools.dedup();
-        let found = pools.into_iter().filter_map(|pool| self.turns.find(pool, parts(key)));
-        found.map(|account| self.turns.standing(account)).collect()
-    }
-
-    /// The keys with most in flight, busiest first; their accounts, names and how many fly.
-    pub(crate) fn busiest(&self, count: usize) -> Vec<(Account, &Key, u64)> {
-        let flying = |account: &Account| u64::from(self.turns.flying(*account));
-        let all = self.open.iter().map(|(account, open)| (*account, &open.key, flying(account)));
-        let mut busy: Vec<_> = all.filter(|(.., flying)| *flying > 0).collect();
-        busy.sort_by_key(|(_, key, flying)| (std::cmp::Reverse(*flying), *key));
-        busy.truncate(count);
-        busy
+        let barred = self
+            .bounds
+            .as_ref()
+            .and_then(|bounds| paths(key.as_str()).find_map(|path| bounds.barred(path)));
+        let found = self.all.iter().filter_map(|pool| self.turns.find(*pool, parts(key)));
+        let standings = found.map(|account| self.turns.standing(account));
+        standings
+            .map(|standing| match standing.parked {
+                Some(Parked::Barred) => Standing { parked: barred, ..standing },
+                _ => standing,
+            })
+            .collect()
     }
 }
 
@@ -295,16 +328,16 @@ mod tests {
     #[test]
     fn a_cap_holds_at_every_level_and_its_end_wakes_who_waits() {
         let dispatch = Dispatch { per_key: 2, ..Dispatch::default() };
-        let mut keys = Keys::new(&dispatch, &[None]);
+        let mut keys = Keys::new(&dispatch, &[None], false);
         let (one, two) = (Key::parse("team/a").unwrap(), Key::parse("team/b").unwrap());
         let (a, b) = (keys.open(&one, 0), keys.open(&two, 0));
         keys.wait(a, LaneId(1), false, NOW);
-        let fares: Vec<_> = (0..2).map(|_| keys.start(a, 10, NOW)).collect();
+        let fares: Vec<_> = (0..2).map(|_| keys.start((a, &one), 10, NOW)).collect();
         keys.wait(b, LaneId(2), false, NOW);
         assert_eq!(keys.next(NOW), None, "the team is at its cap");
-        keys.settle(fares[0], None, NOW);
+        keys.settle(&one, fares[0], None, NOW);
         assert!(keys.next(NOW).is_some());
-        keys.settle(fares[1], None, NOW);
+        keys.settle(&one, fares[1], None, NOW);
         keys.close(a, LaneId(1));
         keys.close(b, LaneId(2));
         assert!(keys.is_idle(), "an idle key costs nothing");
@@ -312,12 +345,12 @@ mod tests {
 
     #[test]
     fn a_rule_that_is_full_leaves_the_others_alone() {
-        let mut keys = Keys::new(&Dispatch::default(), &[None, Some(1)]);
+        let mut keys = Keys::new(&Dispatch::default(), &[None, Some(1)], false);
         let key = Key::parse("a").unwrap();
         let (channel, hook) = (keys.open(&key, 0), keys.open(&key, 1));
         keys.wait(hook, LaneId(1), false, NOW);
         assert_eq!(keys.next(NOW), Some((hook, LaneId(1))));
-        let _ = keys.start(hook, 10, NOW);
+        let _ = keys.start((hook, &key), 10, NOW);
         keys.wait(hook, LaneId(1), false, NOW);
         assert_eq!(keys.next(NOW), None, "one at a time");
         keys.wait(channel, LaneId(2), false, NOW);

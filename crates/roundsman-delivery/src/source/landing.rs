@@ -45,7 +45,7 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(&served.lane) else { return };
         for seq in &served.seqs {
             if let Some(fare) = lane.out.get_mut(seq).and_then(|out| out.fare.take()) {
-                self.keys.settle(fare, Some(served.took), now);
+                self.keys.settle(&lane.lane.key, fare, Some(served.took), now);
             }
         }
     }
@@ -61,7 +61,7 @@ impl Lanes {
 
     /// Turns are dealt in another way from now on, for what waits too.
     pub(crate) fn set_dispatch(&mut self, dispatch: Dispatch) {
-        self.keys.set_dispatch(&dispatch);
+        self.keys.set_dispatch(&dispatch, self.now);
         self.limits.dispatch = Dispatch {
             // What is asked for was laid out when the stages were joined.
             max_in_flight: self.limits.dispatch.max_in_flight,
@@ -77,7 +77,7 @@ impl Lanes {
             self.flying -= 1;
             self.flying_bytes -= out.bytes;
             if let Some(fare) = out.fare.take() {
-                self.keys.settle(fare, None, now);
+                self.keys.settle(&lane.lane.key, fare, None, now);
             }
             if self.alone == Some(told.lane) && self.flying == 0 {
                 self.alone = None;

@@ -110,7 +110,7 @@ pub(crate) struct Lanes {
 impl Lanes {
     pub(crate) fn new(limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
-            keys: Keys::new(&limits.dispatch, &limits.capacities()),
+            keys: Keys::new(&limits.dispatch, &limits.capacities(), !limits.augments.is_empty()),
             sources: limits.augments.iter().map(Augment::endpoint).collect(),
             limits,
             now: Timestamp::default(),

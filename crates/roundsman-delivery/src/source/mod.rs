@@ -22,6 +22,7 @@
 
 mod acks;
 mod audience;
+mod bounds;
 mod clerk;
 mod fence;
 mod info;

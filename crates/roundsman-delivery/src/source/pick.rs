@@ -215,7 +215,7 @@ impl Lanes {
             // Its lane is resident as long as it has a queue; said for completeness.
             return (Message { attempt: record.next_attempt(), record, again: false }, 0);
         };
-        let fare = Some(self.keys.start(lane.account, bytes, now));
+        let fare = Some(self.keys.start((lane.account, &lane.lane.key), bytes, now));
         lane.flying += 1;
         (lane.idle, lane.had_turn) = (false, true);
         let mut attempt = record.next_attempt();

@@ -1,12 +1,14 @@
 //! Why a key's messages wait: what is known of it here, for whoever asks. Pure.
 
-use super::keys::Keys;
 use super::lanes::Lanes;
+use crate::dispatch::paths;
 use crate::{BusyKey, KeyReport, Wait};
 use roundsman::fair::Parked;
 use roundsman_store::{Block, Key, LaneId, Timestamp};
 use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// The keys of which a lane had to be set aside, with the last reason: a lane that waits is not
 /// resident. A bounded memory; what is forgotten is not explained, and waits all the same.
@@ -91,27 +93,48 @@ impl Lanes {
         report
     }
 
-    /// The keys with most in flight, busiest first, with what waits of them in memory.
+    /// The busiest keys: most in flight first, then most waiting in memory. Of a path that several
+    /// keys begin with, all of them together, too.
     pub(crate) fn busiest(&self, count: usize, now: Timestamp) -> Vec<BusyKey> {
-        let mut busy = busy(&self.keys, count);
+        let mut found: FxHashMap<&str, Busy<'_>> = FxHashMap::default();
         for lane in self.lanes.values() {
-            let Some(key) = busy.get_mut(&lane.account) else { continue };
-            key.waiting += lane.queue.len() as u64;
-            if let Some(head) = lane.queue.front() {
-                key.waited = key.waited.max(now.since(head.accepted_at));
+            let key = lane.lane.key.as_str();
+            if lane.flying == 0 && lane.queue.is_empty() {
+                continue;
+            }
+            for path in paths(key) {
+                let busy = found
+                    .entry(path)
+                    .or_insert_with(|| Busy { only: Some(key), ..Busy::default() });
+                busy.only = busy.only.filter(|only| *only == key);
+                busy.in_flight += lane.flying as u64;
+                busy.waiting += lane.queue.len() as u64;
+                let oldest = lane.queue.front().map(|head| now.since(head.accepted_at));
+                busy.waited = busy.waited.max(oldest.unwrap_or_default());
             }
         }
-        let mut busy: Vec<BusyKey> = busy.into_values().collect();
-        busy.sort_by(|a, b| (b.in_flight, &a.key).cmp(&(a.in_flight, &b.key)));
-        busy
+        // A path that one key alone begins with says no more than the key.
+        found.retain(|path, busy| busy.only.is_none_or(|only| only == *path));
+        let mut busiest: Vec<_> = found.into_iter().collect();
+        busiest.sort_by_key(|(path, busy)| (Reverse((busy.in_flight, busy.waiting)), *path));
+        busiest.truncate(count);
+        busiest.into_iter().map(|(path, busy)| busy.named(path)).collect()
     }
 }
 
-fn busy(keys: &Keys, count: usize) -> FxHashMap<roundsman::fair::Account, BusyKey> {
-    let busiest = keys.busiest(count).into_iter();
-    busiest
-        .map(|(account, key, in_flight)| {
-            (account, BusyKey { key: key.to_string(), in_flight, ..BusyKey::default() })
-        })
-        .collect()
+/// What is known of one path.
+#[derive(Default)]
+struct Busy<'a> {
+    /// The one key that begins with it, where there is only one.
+    only: Option<&'a str>,
+    in_flight: u64,
+    waiting: u64,
+    waited: Duration,
+}
+
+impl Busy<'_> {
+    fn named(self, path: &str) -> BusyKey {
+        let Self { in_flight, waiting, waited, .. } = self;
+        BusyKey { key: path.into(), in_flight, waiting, waited }
+    }
 }

@@ -82,7 +82,7 @@ fn state(report: &KeyReport) -> &'static str {
 
 fn parked(wait: &Wait) -> Value {
     let (why, what) = match wait {
-        Wait::Cap => ("cap", "as many are in flight as may be, of the key or of its rule"),
+        Wait::Cap => ("cap", "as many of the key are in flight as may be"),
         Wait::Rate => ("rate", "the key has had its turns for now"),
         Wait::Reserve => ("reserve", "the slots that are left are kept for others"),
         Wait::Window => ("window", "as many wait for an acknowledgement as may"),

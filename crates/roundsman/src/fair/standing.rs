@@ -14,6 +14,8 @@ pub struct Standing {
     pub ready: bool,
     /// What it waits for, where that is not its turn; at whatever level of its path it is.
     pub parked: Option<Parked>,
+    /// Every slot that it could have is taken: its turn comes when one is free.
+    pub full: bool,
     /// What it has been served beyond its share, and pays back first.
     pub debt: u64,
     /// Messages of it that are being served.
@@ -35,8 +37,11 @@ impl<P: Eq + Hash> Scheduler<P> {
         let mut at = account.0;
         while at != NONE {
             let node = self.book.node(at);
-            if let Place::Parked(why) = node.place {
-                standing.parked.get_or_insert(why);
+            let is_pool = node.ring.as_ref().is_some_and(|ring| ring.pool.is_some());
+            match node.place {
+                Place::Parked(Parked::Cap) if is_pool => standing.full = true,
+                Place::Parked(why) => _ = standing.parked.get_or_insert(why),
+                _ => {}
             }
             if at != 0 {
                 standing.debt = standing.debt.max(node.deficit.min(0).unsigned_abs());

@@ -150,7 +150,8 @@ impl World {
     fn check_idle(&self) {
         for owner in self.owners.iter().filter(|owner| owner.work > 0) {
             let standing = self.turns.standing(owner.account.unwrap());
-            assert!(standing.parked.is_some(), "a slot idles beside {owner:?}, {:#?}", self.turns);
+            let waits = standing.full || standing.parked.is_some();
+            assert!(waits, "a slot idles beside {owner:?}, {:#?}", self.turns);
         }
     }
 
