@@ -31,6 +31,12 @@ impl Mysql {
         let opts = OptsBuilder::from_opts(opts).prefer_socket(false);
         Ok(Self(Arc::new(Inner { opts: opts.into(), query, within, idle: Pool::new() })))
     }
+
+    /// The columns of its rows.
+    pub(super) async fn columns(&self) -> Result<Vec<String>, String> {
+        let statement = self.0.connect().await?.prep(self.0.query.marked(1)).await.map_err(said)?;
+        Ok(statement.columns().iter().map(|column| column.name_str().into_owned()).collect())
+    }
 }
 
 impl Lookup for Mysql {

@@ -53,6 +53,14 @@ impl Postgres {
         config.options(format!("{own} -c statement_timeout={millis}").trim());
         Ok(Self(Arc::new(Inner { config, tls, query, idle: Pool::new() })))
     }
+
+    /// The columns of its rows.
+    pub(super) async fn columns(&self) -> Result<Vec<String>, String> {
+        let Connection { client, .. } = self.0.connect().await?;
+        let statement = client.prepare(&self.0.query.numbered(1)).await;
+        let statement = statement.map_err(|error| said(&error))?;
+        Ok(statement.columns().iter().map(|column| column.name().to_owned()).collect())
+    }
 }
 
 impl Lookup for Postgres {

@@ -50,18 +50,19 @@ impl Query {
         format!("{}{}{}", self.before, marks.join(","), self.after)
     }
 
-    /// The first column that is selected and the one that is asked for, where these can be told and
-    /// are not the same.
-    pub(super) fn mismatch(&self) -> Option<(String, String)> {
+    /// The first of these columns, which rows are matched on, and the one that is asked for, where
+    /// that can be told and they are not the same.
+    pub(super) fn mismatch(&self, columns: &[String]) -> Option<(String, String)> {
         let before = self.before.to_ascii_lowercase();
-        let list = before.trim_start().strip_prefix("select")?;
-        let item = list.split([',']).next()?.split(" from ").next()?;
-        let first = name(item.split_whitespace().last()?)?;
         let asked = before.trim_end().strip_suffix('(')?.trim_end();
         let asked = ["in", "any"].iter().find_map(|word| asked.strip_suffix(word))?;
         let asked = asked.trim_end().trim_end_matches('=').split_whitespace().last()?;
-        let asked = name(asked)?;
-        (first != asked).then_some((first, asked))
+        let (asked, first) = (name(asked)?, columns.first()?.to_ascii_lowercase());
+        // One that is called otherwise, `user_id as id`, is the same.
+        let list = before.trim_start().strip_prefix("select")?;
+        let item = list.split([',']).next()?.split(" from ").next()?;
+        let is_asked = item.split_whitespace().next().and_then(name).is_some_and(|it| it == asked);
+        (first != asked && !is_asked).then_some((first, asked))
     }
 
     /// Whether the values are one list: `any({values})`.
@@ -99,17 +100,21 @@ mod tests {
 
     #[test]
     fn the_first_column_is_the_one_that_is_asked_for() {
-        let of = |written: &str| written.parse::<Query>().unwrap().mismatch();
-        for good in [
-            "select id, name from users where id in ({values})",
-            "select u.id from users u where u.id = any({values})",
-            "SELECT user_id AS id, n FROM x WHERE \"id\" IN ({values})",
-            "select * from users where id in ({values})",
-            "select lower(id), n from users where lower(id) in ({values})",
+        let of = |written: &str, first: &str| {
+            written.parse::<Query>().unwrap().mismatch(&[first.to_owned(), "n".to_owned()])
+        };
+        for (good, first) in [
+            ("select id, name from users where id in ({values})", "id"),
+            ("select u.id from users u where u.id = any({values})", "id"),
+            ("SELECT user_id AS id, n FROM x WHERE \"id\" IN ({values})", "id"),
+            ("select u.id as who, n from users u where u.id in ({values})", "who"),
+            ("select * from users where id in ({values})", "ID"),
+            ("select lower(id), n from users where lower(id) in ({values})", "lower(id)"),
         ] {
-            assert_eq!(of(good), None, "{good}");
+            assert_eq!(of(good, first), None, "{good}");
         }
-        let wrong = of("select name, id from users where id in ({values})");
-        assert_eq!(wrong, Some(("name".to_owned(), "id".to_owned())));
+        let wrong = Some(("name".to_owned(), "id".to_owned()));
+        assert_eq!(of("select name, id from users where id in ({values})", "name"), wrong);
+        assert_eq!(of("select * from users where id in ({values})", "name"), wrong);
     }
 }

@@ -75,10 +75,7 @@ impl Augmentation {
     pub(super) fn lookup(&self, around: &Surroundings) -> Result<Arc<dyn Lookup>, String> {
         let within = self.timeout;
         Ok(match &self.from {
-            From::Postgres(url, query) => {
-                let tls = around.tls.clone();
-                Arc::new(Postgres::new(url.reveal(), query.clone(), within, tls)?)
-            }
+            From::Postgres(url, query) => Arc::new(self.postgres(url, query, around)?),
             From::Mysql(url, query) => Arc::new(Mysql::new(url.reveal(), query.clone(), within)?),
             From::Sqlite(path, query) => Arc::new(Sqlite::new(path.clone(), query.clone(), within)),
             From::Redis(url, command) => Arc::new(Redis::new(url.reveal(), command.clone())?),
@@ -86,6 +83,39 @@ impl Augmentation {
                 Arc::new(Http::new((**request).clone(), within, self.concurrency, around))
             }
         })
+    }
+
+    fn postgres(
+        &self,
+        url: &Secret,
+        query: &Query,
+        around: &Surroundings,
+    ) -> Result<Postgres, String> {
+        Postgres::new(url.reveal(), query.clone(), self.timeout, around.tls.clone())
+    }
+
+    /// Of a database the query, and the columns of its rows.
+    ///
+    /// # Errors
+    /// What the database says of the query.
+    pub(super) async fn columns(
+        &self,
+        around: &Surroundings,
+    ) -> Result<Option<(&Query, Vec<String>)>, String> {
+        let within = self.timeout;
+        let (query, columns) = match &self.from {
+            From::Postgres(url, query) => {
+                (query, self.postgres(url, query, around)?.columns().await?)
+            }
+            From::Mysql(url, query) => {
+                (query, Mysql::new(url.reveal(), query.clone(), within)?.columns().await?)
+            }
+            From::Sqlite(path, query) => {
+                (query, Sqlite::new(path.clone(), query.clone(), within).columns().await?)
+            }
+            From::Redis(..) | From::Http(_) => return Ok(None),
+        };
+        Ok(Some((query, columns)))
     }
 
     /// The augmentation, for the engine.

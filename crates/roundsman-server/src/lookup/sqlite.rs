@@ -39,6 +39,18 @@ impl Sqlite {
     pub(super) fn new(path: PathBuf, query: Query, within: Duration) -> Self {
         Self(Arc::new(Inner { path, query, within, idle: Pool::new() }))
     }
+
+    /// The columns of its rows.
+    pub(super) async fn columns(&self) -> Result<Vec<String>, String> {
+        let inner = self.0.clone();
+        let names = move || {
+            let connection = inner.open()?;
+            let statement = connection.prepare(&inner.query.marked(1));
+            let statement = statement.map_err(|error| error.to_string())?;
+            Ok(statement.column_names().into_iter().map(str::to_owned).collect())
+        };
+        spawn_blocking(names).await.map_err(|error| error.to_string())?
+    }
 }
 
 impl Lookup for Sqlite {
@@ -71,7 +83,10 @@ impl Inner {
 
     fn open(&self) -> Result<Connection, String> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let failed = |error| format!("{}: {error}", self.path.display());
+        let failed = |error: rusqlite::Error| {
+            let (path, error) = (self.path.display().to_string(), error.to_string());
+            if error.contains(&path) { error } else { format!("{path}: {error}") }
+        };
         let connection = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
         connection.busy_timeout(self.within).map_err(failed)?;
         Ok(connection)

@@ -127,7 +127,8 @@ pub(crate) fn words(error: &legacy::Error) -> String {
         (Some(error), _) => error.to_string(),
         // What can fail besides on the way to a connection is encryption.
         (None, Some(cause)) if error.is_connect() => format!("no TLS: {}", chain(cause)),
-        _ => chain(error),
+        (None, Some(cause)) => chain(cause),
+        (None, None) => error.to_string(),
     }
 }
 

@@ -42,13 +42,18 @@ async fn of_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("people.db");
     let file = rusqlite::Connection::open(&path).unwrap();
-    file.execute_batch("create table people (id integer primary key, name text)").unwrap();
+    file.execute_batch(
+        "create table people (id integer primary key, name text);
+         create view turned as select name, id from people",
+    )
+    .unwrap();
     let from = format!("sqlite:{}", path.display());
     let queries = [
         ("select id, name from people where id in ({values})", ""),
         ("select id, nme from people where id in ({values})", "nme"),
         ("select id from persons where id in ({values})", "persons"),
         ("select name, id from people where id in ({values})", "select `id` first"),
+        ("select * from turned where id in ({values})", "select `id` first"),
         ("select id frm people where id in ({values})", "syntax"),
         ("delete from people where id in ({values})", "readonly"),
     ];
@@ -69,6 +74,7 @@ async fn of_postgres() {
     tokio::spawn(connection);
     let setup = "drop schema if exists augment_check cascade; create schema augment_check;
          create table augment_check.people (id int primary key, name text);
+         create view augment_check.turned as select name, id from augment_check.people;
          drop role if exists augment_check; create role augment_check login;
          grant usage on schema augment_check to augment_check";
     client.batch_execute(setup).await.unwrap();
@@ -77,6 +83,7 @@ async fn of_postgres() {
         ("select id, nme from augment_check.people where id in ({values})", "nme"),
         ("select id from augment_check.persons where id in ({values})", "persons"),
         ("select name, id from augment_check.people where id in ({values})", "select `id` first"),
+        ("select * from augment_check.turned where id = any({values})", "select `id` first"),
         ("select id frm augment_check.people where id = any({values})", "syntax"),
     ];
     faults(&url, &queries).await;
@@ -101,6 +108,7 @@ async fn of_mysql() {
     for statement in [
         "drop table if exists augment_check",
         "create table augment_check (id int primary key, name text)",
+        "create or replace view augment_turned as select name, id from augment_check",
         "create or replace user augment_check@'%' identified by 'x'",
     ] {
         connection.query_drop(statement).await.unwrap();
@@ -110,6 +118,7 @@ async fn of_mysql() {
         ("select id, nme from augment_check where id in ({values})", "nme"),
         ("select id from augment_checks where id in ({values})", "augment_checks"),
         ("select name, id from augment_check where id in ({values})", "select `id` first"),
+        ("select * from augment_turned where id in ({values})", "select `id` first"),
         ("select id frm augment_check where id in ({values})", "syntax"),
     ];
     faults(&url, &queries).await;
