@@ -31,6 +31,8 @@ pub(crate) struct Keys {
     bounds: Option<Bounds>,
     /// Slots of the node.
     most: u32,
+    /// Lanes that wait for their turn to be looked up.
+    looking: usize,
     open: FxHashMap<Account, Open>,
 }
 
@@ -43,6 +45,8 @@ struct Open {
     waiting: VecDeque<LaneId>,
     /// Others of its lanes wait to become resident.
     crowded: bool,
+    /// What waits here needs lookups.
+    looks_up: bool,
 }
 
 /// What was charged for a message that is with its target.
@@ -74,7 +78,8 @@ impl Keys {
         all.dedup();
         let bounds = (all.len() > 1 || looks_up).then(|| Bounds::new(dispatch));
         let (lookups, open) = (FxHashMap::default(), FxHashMap::default());
-        Self { turns, charge: dispatch.charge, pools, lookups, all, bounds, most, open }
+        let charge = dispatch.charge;
+        Self { turns, charge, pools, lookups, all, bounds, most, looking: 0, open }
     }
 
     /// Acts on whatever waits, at once.
@@ -154,6 +159,7 @@ impl Keys {
             }
         }
         let open = self.open.entry(account).or_default();
+        open.looks_up = !needs.is_none();
         open.lanes += 1;
         account
     }
@@ -172,7 +178,11 @@ impl Keys {
     /// A lane of the key has gone; an account that nothing is left of is forgotten.
     pub(crate) fn close(&mut self, account: Account, lane: LaneId) {
         let Some(open) = self.open.get_mut(&account) else { return };
+        let before = open.waiting.len();
         open.waiting.retain(|other| *other != lane);
+        if open.looks_up {
+            self.looking -= before - open.waiting.len();
+        }
         open.lanes -= 1;
         open.crowded &= open.lanes > Limits::KEY_LANES / 4 * 3;
         let (left, waiting) = (open.lanes, open.waiting.len());
@@ -208,6 +218,7 @@ impl Keys {
     /// A lane waits for its turn, behind or before the others of its key.
     pub(super) fn wait(&mut self, account: Account, lane: LaneId, first: bool, now: Timestamp) {
         let Some(open) = self.open.get_mut(&account) else { return };
+        self.looking += usize::from(open.looks_up);
         if first {
             open.waiting.push_front(lane);
         } else {
@@ -221,10 +232,13 @@ impl Keys {
         self.bound(|bounds, bar| bounds.wake(moment(now), bar));
         loop {
             let account = self.turns.next(moment(now))?;
-            match self.open.get_mut(&account).and_then(|open| open.waiting.pop_front()) {
-                Some(lane) => return Some((account, lane)),
-                None => self.turns.rest(account),
+            let open = self.open.get_mut(&account);
+            let looks_up = open.as_ref().is_some_and(|open| open.looks_up);
+            if let Some(lane) = open.and_then(|open| open.waiting.pop_front()) {
+                self.looking -= usize::from(looks_up);
+                return Some((account, lane));
             }
+            self.turns.rest(account);
         }
     }
 
@@ -271,6 +285,11 @@ impl Keys {
         }
     }
 
+    /// How many lanes wait for their turn to be looked up.
+    pub(crate) fn looking(&self) -> usize {
+        self.looking
+    }
+
     /// Whether somebody has a turn to come, or would have but for others that wait for lookups.
     pub(crate) fn is_waiting(&self) -> bool {
         let is_full = |(pool, _): &(Account, u32)| {
@@ -283,7 +302,7 @@ impl Keys {
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
         let is_unbound = self.bounds.as_ref().is_none_or(Bounds::is_empty);
-        self.open.is_empty() && self.turns.is_empty() && is_unbound
+        self.open.is_empty() && self.turns.is_empty() && is_unbound && self.looking == 0
     }
 
     /// When a key's rate lets it go on, where one waits for that.

@@ -38,6 +38,9 @@ impl Limits {
     pub(crate) const KEY_LANES: usize = 1024;
     /// Lanes that are resident. Each has its turn; where others wait, it then leaves to them.
     pub(crate) const RESIDENT: usize = 8192;
+    /// Of those, how many may wait for their turn to be looked up: a slow source fills what is in
+    /// memory no further, and the rest of them waits in the store.
+    pub(crate) const LOOKING: usize = Self::RESIDENT / 2;
 
     /// Of each rule, how many messages it can serve at once, where that is bounded.
     pub(super) fn capacities(&self) -> Vec<Option<usize>> {
@@ -183,6 +186,22 @@ impl Lanes {
         true
     }
 
+    /// Whether as many lanes wait to be looked up as may be in memory for that.
+    pub(super) fn are_many_looking(&self) -> bool {
+        self.keys.looking() >= Limits::LOOKING
+    }
+
+    /// Whether it is worth while to fetch the lane, of which it is not known what it needs.
+    pub(super) fn may_go_on(&self, lane: &Lane) -> bool {
+        let held_up = || {
+            let found = self.limits.rules.find(&lane.topic);
+            found.is_some_and(|(number, rule)| {
+                self.limits.way(number, rule, &lane.topic).has_lookups()
+            })
+        };
+        !self.are_many_looking() || self.lanes.contains_key(&lane.id) || !held_up()
+    }
+
     /// Makes a lane resident, where somebody is there for it and there is room.
     fn admit(&mut self, lane: &Arc<Lane>) -> bool {
         let Some((rule, found)) = self.limits.rules.find(&lane.topic) else { return false };
@@ -194,7 +213,9 @@ impl Lanes {
         }
         let of_key = || self.keys.lanes(&lane.key, rule);
         let many = self.lanes.len() >= Limits::KEY_LANES && of_key() >= Limits::KEY_LANES;
-        if many || self.lanes.len() >= Limits::RESIDENT {
+        let held_up = self.are_many_looking() && way.has_lookups();
+        let most = if held_up { Limits::RESIDENT / 4 * 3 } else { Limits::RESIDENT };
+        if many || self.lanes.len() >= most {
             if many {
                 self.keys.crowd(&lane.key, rule);
             } else {
@@ -277,6 +298,11 @@ impl Lanes {
         let waits = lane.parked || lane.fenced || lane.back_to.is_some();
         if !lane.queue.is_empty() && !lane.listed && !waits {
             lane.look(&self.limits.augments);
+            let is_new = lane.out.is_empty() && !lane.fetching;
+            if is_new && !lane.needs.is_none() && self.keys.looking() >= Limits::LOOKING {
+                self.wants.passed = true;
+                return self.evict(id);
+            }
             self.keys.list(id, lane, false, self.now);
         }
         let crowded = self.crowded || self.keys.is_crowded(lane.account);

@@ -41,6 +41,11 @@ impl Way {
         Self { augments: needs, target }
     }
 
+    /// Whether messages of its topic may need lookups.
+    pub(crate) fn has_lookups(&self) -> bool {
+        !self.augments.is_none()
+    }
+
     /// What a message needs: what it is looked up for as it is, and what an earlier lookup may add
     /// a value for.
     pub(crate) fn needs(&self, augments: &[Augment], record: &Record) -> Needs {

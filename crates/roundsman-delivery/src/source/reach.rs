@@ -4,8 +4,9 @@ use super::info::{SourceInfo, Walked};
 use super::lanes::Limits;
 use super::stage::{PAUSE, SourceStage};
 use super::walk::Walk;
-use roundsman_store::{Ask, Fetched, LaneId, StoreError};
+use roundsman_store::{Ask, Fetched, Lane, LaneId, StoreError};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Fetches under way at once.
 const FETCHES: usize = 2;
@@ -66,7 +67,7 @@ impl SourceStage {
         if let Some(after) = self.walk.step() {
             self.look_up(after, SourceInfo::Walked);
         }
-        let few = self.lanes.resident() < Limits::RESIDENT / 2;
+        let few = self.lanes.resident() < Limits::RESIDENT / 2 && !self.lanes.are_many_looking();
         if let Some(after) = self.catch_up.step(self.lanes.evicted(), few) {
             self.look_up(after, SourceInfo::CaughtUp);
         }
@@ -95,7 +96,8 @@ impl SourceStage {
                 self.feed.meet(&lanes);
                 let left = self.lanes.evicted();
                 let Self { catch_up, lanes: resident, .. } = self;
-                catch_up.arrived(&lanes, left, |lane| resident.visit(lane));
+                let take = |lane: &Arc<Lane>| resident.may_go_on(lane) && resident.visit(lane);
+                catch_up.arrived(&lanes, left, take);
             }
             Err(error) => {
                 tracing::warn!(%error, "walking waits for the store");

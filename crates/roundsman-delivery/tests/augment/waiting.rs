@@ -125,3 +125,31 @@ async fn a_message_that_needs_none_goes_on_in_a_lane_that_needs_some() {
     world.send("other", &[r#"{"n":3}"#]).await;
     assert_eq!(world.payload().await, r#"{"n":3}"#, "what is behind the slow one keeps its order");
 }
+
+#[tokio::test]
+async fn more_lanes_than_are_in_memory_wait_and_the_others_go_on() {
+    let mut world = World::new(|augment, settings| {
+        augment.batch_wait = Duration::ZERO;
+        never_given_up(augment, settings);
+    });
+    world.source.gate.forget_permits(1 << 20);
+    for from in (0..12_000).step_by(1_000) {
+        let drafts = (from..from + 1_000).map(|n| {
+            let topic = format!("slow{n}");
+            world.node.joined(&topic.as_str().into(), false);
+            Draft::new(topic.as_str(), format!("{{\"id\":{n}}}")).unwrap()
+        });
+        world.node.accept(drafts.collect()).await.unwrap();
+    }
+    world.until_waiting(WAITING).await;
+    for n in 0..300 {
+        world.send(&format!("other{n}"), &[r#"{"n":1}"#]).await;
+    }
+    for _ in 0..300 {
+        assert!(world.next().await.topic.starts_with("other"));
+    }
+    world.source.gate.add_permits(1 << 20);
+    for _ in 0..12_000 {
+        assert!(world.next().await.topic.starts_with("slow"), "none of them is forgotten");
+    }
+}

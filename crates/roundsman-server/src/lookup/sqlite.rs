@@ -47,7 +47,7 @@ impl Sqlite {
             let connection = inner.open()?;
             let statement = connection.prepare(&inner.query.marked(1));
             let statement = statement.map_err(|error| error.to_string())?;
-            Ok(statement.column_names().into_iter().map(str::to_owned).collect())
+            Ok(statement.column_names().map(str::to_owned).collect())
         };
         spawn_blocking(names).await.map_err(|error| error.to_string())?
     }
