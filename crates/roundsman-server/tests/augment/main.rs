@@ -9,6 +9,7 @@ mod databases;
 mod hostile;
 mod reach;
 mod service;
+mod unruly;
 mod world;
 
 use roundsman_delivery::{Augment, Found, Trouble};
