@@ -27,6 +27,7 @@ mod rule;
 mod settle;
 mod source;
 mod target;
+mod upstream;
 
 pub use augment::{Augment, Finding, Found, Lookup, OnFailure, OnMissing, Pointer, Shape, Value};
 pub use dispatch::{Charge, Dispatch, ShareError};

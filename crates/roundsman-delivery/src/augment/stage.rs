@@ -10,6 +10,7 @@ use crate::deliver::{DeliverInfo, Turn};
 use crate::metrics::AugmentMetrics;
 use crate::rule::{self, Rules};
 use crate::target::{Fate, Trouble};
+use crate::upstream::Upstream;
 use roundsman::{Emitter, Mode, Reason, Side, StageRef, Subscribe, SubscriptionId, Transform};
 use roundsman_store::{Clock, LaneId, Timestamp};
 use rustc_hash::FxHashSet;
@@ -60,11 +61,9 @@ pub(crate) struct AugmentStage {
     pub(super) order: Order<Held>,
     pub(super) deliver: Option<StageRef<DeliverInfo>>,
     me: Option<StageRef<AugmentInfo>>,
-    upstream: Option<SubscriptionId>,
+    upstream: Upstream,
     /// Next to the source: asks it for what deliver wants, no more.
     is_first: bool,
-    /// Wanted by deliver before there was a source to ask.
-    owed: usize,
     /// The moment that is waited for.
     waking: Option<Instant>,
 }
@@ -92,9 +91,8 @@ impl AugmentStage {
             order: Order::new(),
             deliver: None,
             me: None,
-            upstream: None,
+            upstream: Upstream::default(),
             is_first,
-            owed: 0,
             waking: None,
             augment,
         }
@@ -252,14 +250,8 @@ impl Transform for AugmentStage {
         _terms: &Subscribe,
         out: &mut Emitter<'_, Turn>,
     ) -> Result<Mode, Reason> {
-        if side == Side::Consumer || !self.is_first {
-            return Ok(Mode::Automatic);
-        }
-        self.upstream = Some(subscription);
-        if self.owed > 0 {
-            out.ask(subscription, std::mem::take(&mut self.owed));
-        }
-        Ok(Mode::Manual)
+        let is_first = self.is_first;
+        Ok(if is_first { self.upstream.joined(side, subscription, out) } else { Mode::Automatic })
     }
 
     async fn handle_events(
@@ -284,10 +276,7 @@ impl Transform for AugmentStage {
     ) -> Result<(), Reason> {
         match info {
             AugmentInfo::Downstream(deliver) => self.deliver = Some(deliver),
-            AugmentInfo::Ask(more) => match self.upstream {
-                Some(upstream) => out.ask(upstream, more),
-                None => self.owed += more,
-            },
+            AugmentInfo::Ask(more) => self.upstream.ask(more, out),
             AugmentInfo::Ended(ended) => {
                 let mut leave = Vec::new();
                 self.ended(*ended, &mut leave);

@@ -10,6 +10,7 @@ use crate::rule::{Offline, Order, Rule, Rules};
 use crate::settle::{Closing, Ticket};
 use crate::source::SourceInfo;
 use crate::target::{Acknowledger, Batch, Fate, Message, Slot, Targets, Trouble};
+use crate::upstream::Upstream;
 use bytes::Bytes;
 use roundsman::{Emitter, Mode, Reason, Side, StageRef, Subscribe, SubscriptionId, Transform};
 use roundsman_store::{
@@ -103,7 +104,7 @@ pub(crate) struct DeliverStage {
     ended: Ended,
     /// The endpoints that targets have parked.
     parked: FxHashSet<Endpoint>,
-    upstream: Option<SubscriptionId>,
+    upstream: Upstream,
     /// Where there are augmentations, the first of them asks the source.
     asks: Option<StageRef<AugmentInfo>>,
     /// Messages that were asked for of the stage before this one and ended there.
@@ -133,7 +134,7 @@ impl DeliverStage {
             source,
             ended,
             parked: FxHashSet::default(),
-            upstream: None,
+            upstream: Upstream::default(),
             asks,
             missed: 0,
             me: None,
@@ -142,20 +143,16 @@ impl DeliverStage {
 
     fn ask(&mut self, out: &mut Emitter<'_, Closing>) {
         self.slots.free(self.freed.take());
-        if let Some(upstream) = self.upstream {
-            let demand = self.slots.ask();
-            if demand == 0 {
-                return;
-            }
-            // What ended on its way is still owed by the stage before this one.
-            let owed = self.missed.min(demand);
-            self.missed -= owed;
-            if demand > owed {
-                out.ask(upstream, demand - owed);
-            }
-            if let Some(first) = &self.asks {
-                let _ = first.info(AugmentInfo::Ask(demand));
-            }
+        let demand = self.slots.ask();
+        if demand == 0 {
+            return;
+        }
+        // What ended on its way is still owed by the stage before this one.
+        let owed = self.missed.min(demand);
+        self.missed -= owed;
+        self.upstream.ask(demand - owed, out);
+        if let Some(first) = &self.asks {
+            let _ = first.info(AugmentInfo::Ask(demand));
         }
     }
 
@@ -340,12 +337,9 @@ impl Transform for DeliverStage {
         _terms: &Subscribe,
         out: &mut Emitter<'_, Closing>,
     ) -> Result<Mode, Reason> {
-        if side == Side::Consumer {
-            return Ok(Mode::Automatic);
-        }
-        self.upstream = Some(subscription);
+        let mode = self.upstream.joined(side, subscription, out);
         self.ask(out);
-        Ok(Mode::Manual)
+        Ok(mode)
     }
 
     async fn handle_events(
