@@ -18,7 +18,7 @@ use tokio::task::{JoinHandle, spawn_local};
 /// What a play came to.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// Of quiet parties without the noisy one, in milliseconds: see [`Waits`].
+    /// Of quiet parties without the noisy one, but for those that waited while nothing came at all.
     pub(crate) idle: Waits,
     /// The same beside it.
     pub(crate) waits: Waits,
@@ -94,7 +94,7 @@ impl Scene {
             self.book.borrow_mut().begin();
             sent += self.quiet(round, IDLE).all().await?;
             round += IDLE.as_secs();
-            idle = Waits::of(&self.book.borrow().waits);
+            idle = Waits::of(&self.book.borrow().clear);
         }
         sent += self.flood().await?;
         tokio::time::sleep(QUIET).await;

@@ -81,7 +81,7 @@ fn table(text: &mut String, outcome: &Outcome) -> std::fmt::Result {
         "| quiet, accepted to arrived | p50 ms | p99 ms | p99.9 ms | worst ms |\n\
          | --- | ---: | ---: | ---: | ---: |"
     )?;
-    row(text, "alone", outcome.idle)?;
+    row(text, "alone, stalls apart", outcome.idle)?;
     row(text, "beside the backlog", outcome.waits)?;
     row(text, "the same, stalls apart", outcome.clear)
 }
