@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../binary/mod.rs"]
+mod binary;
 mod bounds;
 mod check;
 mod databases;
 mod hostile;
 mod reach;
+mod served;
 mod service;
 mod unruly;
 mod world;
