@@ -41,6 +41,7 @@ fn main() -> Outcomes {
             Front::Backlog(10_000),
             Front::Backlog(1_000_000),
             Front::Deleted(300_000),
+            Front::Pinned(300_000),
             Front::Drained(300_000),
             Front::Blocked(1_000_000),
         ] {
@@ -153,6 +154,8 @@ enum Front {
     Backlog(usize),
     /// The same, delivered and gone.
     Deleted(usize),
+    /// The same, while somebody else reads the file as it was before.
+    Pinned(usize),
     /// So many lanes of one message each, delivered and gone.
     Drained(usize),
     /// So many lanes that nobody is there for.
@@ -163,7 +166,7 @@ impl Front {
     async fn build(self, store: &SqliteStore) -> Outcomes {
         match self {
             Self::Backlog(count) => fill(store, count, &["flood".into()]).await,
-            Self::Deleted(count) => {
+            Self::Deleted(count) | Self::Pinned(count) => {
                 fill(store, count, &["flood".into()]).await?;
                 deliver_all(store).await
             }
@@ -224,6 +227,10 @@ async fn fetch(front: Front) -> Outcomes {
     let folder = tempfile::tempdir()?;
     let store = open(&folder.path().join("roundsman.db"))?;
     drop(store.hints());
+    let other = rusqlite::Connection::open(folder.path().join("roundsman.db"))?;
+    if matches!(front, Front::Pinned(_)) {
+        other.execute_batch("BEGIN; SELECT count(*) FROM lane")?;
+    }
     front.build(&store).await?;
     fill(&store, 250 * 40, &topics(250)).await?;
     let lanes = store.walk(None, 300).await?;
