@@ -15,8 +15,9 @@ const WINDOW: Duration = Duration::from_millis(100);
 /// through no fault of whoever sent it.
 type Stalls = Arc<Mutex<Vec<(Instant, Instant)>>>;
 
-/// A pause that is none of the source's or the sender's.
-const STALL: Duration = Duration::from_millis(10);
+/// A pause that is none of the source's or the sender's. Shorter ones are reckoned with: a query
+/// may be on its way for so long.
+const STALL: Duration = Duration::from_millis(18);
 
 fn watch() -> Stalls {
     let stalls = Stalls::default();
@@ -41,7 +42,7 @@ fn hold(mut arrivals: Vec<Instant>, stalls: &Stalls, most: usize) -> usize {
     let mut held = 0;
     for (at, first) in arrivals.iter().enumerate() {
         let inside = arrivals[at..].iter().take_while(|it| **it - *first < WINDOW).count();
-        let (from, to) = (*first - WINDOW, *first + WINDOW);
+        let (from, to) = (*first - STALL, *first + WINDOW);
         if !stalls.lock().iter().any(|(begun, ended)| *begun < to && *ended > from) {
             assert!(inside <= most, "{inside} within a window");
             held += 1;
@@ -53,6 +54,17 @@ fn hold(mut arrivals: Vec<Instant>, stalls: &Stalls, most: usize) -> usize {
 #[tokio::test]
 async fn a_service_is_never_overrun() {
     let stalls = watch();
+    // On a machine that does much else there may be no window without a stall.
+    for _ in 0..10 {
+        if overrun(&stalls).await > 0 {
+            return;
+        }
+    }
+    panic!("this machine stands still again and again");
+}
+
+/// Looks up 200 values at a service that does everything wrong; how many windows could be judged.
+async fn overrun(stalls: &Stalls) -> usize {
     let count = AtomicUsize::new(0);
     let well = |asked: &Asked| format!("{{\"of\":{}}}", asked.values()[0]);
     let service = Service::start(move |asked| match count.fetch_add(1, Ordering::SeqCst) {
@@ -72,9 +84,9 @@ async fn a_service_is_never_overrun() {
     let payloads = world.payloads(200).await;
     assert!(payloads.iter().all(|payload| payload.contains("\"of\"")));
     let asked = service.asked();
-    let held = hold(asked.iter().map(|it| it.at).collect(), &stalls, 15);
-    assert!(asked.len() > 200 && held > 0, "{held} of {} windows", asked.len());
+    assert!(asked.len() > 200, "{} requests", asked.len());
     assert!((2..=3).contains(&service.most_at_once()), "{} at once", service.most_at_once());
+    hold(asked.iter().map(|it| it.at).collect(), stalls, 15)
 }
 
 #[tokio::test]
@@ -91,7 +103,7 @@ async fn a_database_is_never_overrun() {
          begin
              insert into augment_bounds.seen select clock_timestamp(), count(*) from pg_stat_activity
                  where application_name = 'roundsman-bounds' and state = 'active';
-             perform pg_sleep(case when n % 23 = 5 then 9 when n % 3 = 0 then 0.05 else 0.025 end);
+             perform pg_sleep(case when n % 23 = 5 then 9 when n > 25 then 0.15 else 0.025 end);
              if n % 11 = 4 then raise 'not this time'; end if;
              return 1;
          end $$;";
@@ -100,7 +112,7 @@ async fn a_database_is_never_overrun() {
     let it = augmentation(
         &format!("{url}{mark}application_name=roundsman-bounds"),
         "query = \"select id, (select augment_bounds.see()) from (select unnest(array[{values}]::int[]) id) x\"\n\
-         concurrency = 3\nrate = \"50/s\"\nbatch = 2\ntimeout = \"300ms\"",
+         concurrency = 2\nrate = \"50/s\"\nbatch = 2\ntimeout = \"300ms\"",
     );
     let mut world = World::with(&it);
     world.send(0..100).await;
@@ -109,7 +121,7 @@ async fn a_database_is_never_overrun() {
         "select extract(epoch from at)::float8, at_once from augment_bounds.seen order by 1";
     let rows = client.query(query, &[]).await.unwrap();
     let most = rows.iter().map(|row| row.get::<_, i64>(1)).max().unwrap();
-    assert!((1..=3).contains(&most), "{most} at once");
+    assert_eq!(most, 2, "at once");
     // What failed has left nothing behind; of the rest every window counts.
     let at: Vec<f64> = rows.iter().map(|row| row.get(0)).collect();
     let inside = |at: &[f64]| at.iter().take_while(|it| **it - at[0] < 0.1).count();
