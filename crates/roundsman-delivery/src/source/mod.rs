@@ -22,6 +22,8 @@
 
 mod acks;
 mod audience;
+#[cfg(test)]
+mod bounded;
 mod bounds;
 mod clerk;
 mod fence;

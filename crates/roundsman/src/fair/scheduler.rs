@@ -166,7 +166,7 @@ impl<P: Eq + Hash> Scheduler<P> {
             self.book.node_mut(at).ring = Some(Box::new(Ring::new(self.quantum())));
             return at;
         }
-        let above = self.book.graft(at, (Policy::<P>::EVERY, self.quantum()));
+        let above = self.book.graft(at, (Policy::<P>::FREE, self.quantum()));
         if let Some(pool) = self.pool_of(above) {
             pool.guests.iter_mut().filter(|guest| **guest == at).for_each(|guest| *guest = above);
         }
@@ -186,7 +186,8 @@ impl<P: Eq + Hash> Scheduler<P> {
         if ring.nameless != NONE {
             return ring.nameless;
         }
-        let child = self.book.add_nameless(at, Policy::<P>::EVERY);
+        // What it may have at once, and how often, is said of the one above it.
+        let child = self.book.add_nameless(at, Policy::<P>::FREE);
         if let Some(ring) = self.book.ring(at) {
             ring.nameless = child;
         }

@@ -173,6 +173,22 @@ proptest! {
     }
 }
 
+/// A key below which others go on has the cap that is said of it, not that of a nameless one.
+#[test]
+fn a_path_that_ends_early_has_its_own_cap() {
+    let terms = |most| Terms { most, ..Terms::FREE };
+    let policy = Policy::new(terms(3)).name([9], terms(4));
+    let mut turns: Scheduler<u64> = Scheduler::new(policy, 10);
+    let (team, user) = (turns.open(turns.root(), [&9]), turns.open(turns.root(), [&9, &1]));
+    turns.ready(team, 0);
+    for _ in 0..4 {
+        assert_eq!(turns.next(0), Some(team));
+        turns.start(team, None, 0);
+    }
+    turns.ready(user, 0);
+    assert_eq!(turns.next(0), None, "four of the team are out");
+}
+
 /// Slots that are held free are there at once for the key they are held for.
 #[test]
 fn slots_held_free_are_used_by_nobody_else() {
