@@ -18,8 +18,10 @@
 //! behind which a source is; [`ending`] is what follows from the end of a query. What is looked up and what is found is JSON, and here only bytes.
 //!
 //! **Demand.** Deliver asks the source by way of the first of these stages for as many messages as
-//! it has slots, so that what waits for a lookup counts as in flight. What waits is bounded by that,
-//! and so a slow source slows its own messages up to the store and costs no memory.
+//! it has slots, so that what waits for a lookup counts as in flight, and costs no more memory than
+//! that. The source stage takes messages that need lookups out of pools of their own, by what they
+//! need, and never more than leaves slots to the others: a slow source slows its own messages, up to
+//! the store, and nothing else.
 //!
 //! **Failure.** A query for several values that failed is asked again in halves, so that one value
 //! that the source cannot bear fails alone. A message whose query failed takes the same road to the store as one whose
