@@ -1,6 +1,6 @@
 //! The terms of a subscription: how much is asked for, and what follows when it ends.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU32};
 
 use crate::Reason;
 
@@ -99,11 +99,12 @@ pub struct Subscribe {
     max: usize,
     min: Option<usize>,
     cancel: Cancel,
+    weight: Option<NonZeroU32>,
 }
 
 impl Default for Subscribe {
     fn default() -> Self {
-        Self { max: 1000, min: None, cancel: Cancel::default() }
+        Self { max: 1000, min: None, cancel: Cancel::default(), weight: None }
     }
 }
 
@@ -126,6 +127,42 @@ impl Subscribe {
         Self { cancel, ..self }
     }
 
+    /// With this weight beside the other producers of the consumer; 0 counts as 1.
+    ///
+    /// While events of several producers wait in the consumer, each producer's are handled, and so
+    /// asked for again, in proportion to its weight: with 3 and 1, three of one for each of the
+    /// other. Where only one has events waiting, it gets all there is: nothing is kept free for a
+    /// producer that has nothing, and none saves up for later. A message is one turn, and is paid
+    /// for by its events.
+    ///
+    /// A share needs events that wait: leave `min_demand` above 0, so that the next are there while
+    /// these are handled. As soon as one subscription of a consumer has a weight, those without
+    /// count as 1; where none has, events are handled in the order in which they came.
+    ///
+    /// ```
+    /// use roundsman::{Mode, Subscribe, from_iter, testing::Probe};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let urgent = roundsman::producer(from_iter(0..1000)).spawn();
+    /// let others = roundsman::producer(from_iter(1000..2000)).spawn();
+    /// let (probe, mut saw) = Probe::new(Mode::Automatic);
+    /// let consumer = roundsman::consumer(probe).spawn();
+    /// let terms = Subscribe::default().max_demand(10).cancel(roundsman::Cancel::Temporary);
+    /// consumer.inlet.subscribe(&urgent.outlet, terms.weight(3))?;
+    /// consumer.inlet.subscribe(&others.outlet, terms.weight(1))?;
+    ///
+    /// let mut all = saw.events(2000).await; // each in its order, and none is left behind
+    /// all.sort();
+    /// assert_eq!(all, (0..2000).collect::<Vec<_>>());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn weight(self, weight: u32) -> Self {
+        Self { weight: Some(NonZeroU32::new(weight).unwrap_or(NonZeroU32::MIN)), ..self }
+    }
+
     /// How many events may be under way.
     #[must_use]
     pub fn max(&self) -> usize {
@@ -142,6 +179,12 @@ impl Subscribe {
     #[must_use]
     pub fn on_cancel(&self) -> Cancel {
         self.cancel
+    }
+
+    /// What it counts beside the consumer's other producers, if that was said.
+    #[must_use]
+    pub fn share(&self) -> Option<NonZeroU32> {
+        self.weight
     }
 
     /// Whether the bounds make sense together.

@@ -12,9 +12,14 @@
 //! ask again. The producer's side ([`Debt`]) holds the one number that keeps demand conserved
 //! when consumers come, leave, or throw events away: what the handler has been asked for and has
 //! not met. It never depends on which dispatcher is at work, so no dispatcher can get it wrong.
+//! Where a consumer has several producers with weights, turns say whose events it handles next.
 
 mod debt;
 mod ledger;
+mod turn;
 
-pub(crate) use self::debt::Debt;
 pub use self::ledger::{Ledger, Slice};
+pub(crate) use self::{
+    debt::Debt,
+    turn::{Turn, Turns},
+};

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     Cancel, Outlet, Parting, Reason, Subscribe, SubscriptionId,
-    demand::Ledger,
+    demand::{Ledger, Turn, Turns},
     stage::{
         outbound::{Subscriber, Unfinished},
         port::{Downstream, Tuning},
@@ -23,6 +23,7 @@ pub(crate) struct Subscription<In> {
     pub(crate) on_cancel: Cancel,
     /// What would have been asked for, while the subscription is paused.
     pub(crate) withheld: Option<usize>,
+    turn: Turn,
 }
 
 /// What waits for the handler, in the order it came.
@@ -40,6 +41,8 @@ pub(crate) struct Inbound<In, Info> {
     merge: usize,
     /// What the handler is at, copied, where it is to come back if the handler fails.
     at_work: Option<AtWork<In>>,
+    /// Whose turn it is, once a subscription has a weight.
+    turns: Option<Turns>,
 }
 
 /// A message that the handler is at, copied, and how much of it is done.
@@ -58,7 +61,13 @@ pub(crate) struct Portion<In> {
 
 impl<In, Info> Inbound<In, Info> {
     pub(crate) fn new(merge: usize) -> Self {
-        Self { subscriptions: FxHashMap::default(), queue: VecDeque::new(), merge, at_work: None }
+        Self {
+            subscriptions: FxHashMap::default(),
+            queue: VecDeque::new(),
+            merge,
+            at_work: None,
+            turns: None,
+        }
     }
 
     /// Makes a subscription, in manual mode; false if the producer has ended.
@@ -75,7 +84,17 @@ impl<In, Info> Inbound<In, Info> {
             return false;
         };
         let on_cancel = terms.on_cancel();
-        let known = Subscription { producer, theirs, ledger: None, on_cancel, withheld: None };
+        let known = Subscription {
+            producer,
+            theirs,
+            ledger: None,
+            on_cancel,
+            withheld: None,
+            turn: Turn::new(terms.share()),
+        };
+        if terms.share().is_some() {
+            self.turns.get_or_insert_default();
+        }
         self.subscriptions.insert(subscription, known);
         true
     }
@@ -92,6 +111,42 @@ impl<In, Info> Inbound<In, Info> {
 
     pub(crate) fn merges(&self) -> bool {
         self.merge > 0
+    }
+
+    /// Whether its producers have weights.
+    pub(crate) fn takes_turns(&self) -> bool {
+        self.turns.is_some()
+    }
+
+    /// Whether it matters what waits behind the front of the queue.
+    pub(crate) fn looks_ahead(&self) -> bool {
+        self.merges() || self.turns.is_some()
+    }
+
+    /// The next thing to handle: the oldest, or of the events at the front those whose turn it is.
+    ///
+    /// Only what stands before the first thing that is no batch may change places: an info, or a
+    /// producer's end, stays behind what came before it.
+    pub(crate) fn next(&mut self) -> Option<Queued<In, Info>> {
+        let Some(turns) = &mut self.turns else { return self.queue.pop_front() };
+        let known = &self.subscriptions;
+        let batches = self.queue.iter().map_while(|queued| match queued {
+            Queued::Events { from, events } => Some((*from, events.len())),
+            _ => None,
+        });
+        let mut first: Option<(usize, u64, SubscriptionId, usize)> = None;
+        for (place, (from, events)) in batches.enumerate() {
+            let start = known.get(&from).map_or(0, |known| known.turn.start(*turns));
+            if first.is_none_or(|(_, earliest, ..)| start < earliest) {
+                first = Some((place, start, from, events));
+            }
+        }
+        let Some((place, start, from, events)) = first else { return self.queue.pop_front() };
+        turns.now = turns.now.max(start);
+        if let Some(known) = self.subscriptions.get_mut(&from) {
+            known.turn.pay(start, events);
+        }
+        self.queue.remove(place)
     }
 
     /// Joins to `events` what waits behind it on the same subscription, as far as that is meant.

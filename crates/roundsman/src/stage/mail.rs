@@ -75,13 +75,14 @@ impl<B: Behaviour> Machine<B> {
             tracing::warn!(excess, "a producer sent more than it was asked for");
         }
         self.inbound.queue.push_back(Queued::Events { from: to, events });
-        if self.inbound.merges() {
+        if self.inbound.looks_ahead() {
             self.gather();
         }
     }
 
-    /// Brings the events that wait in the mailbox behind these into the queue, to be merged.
-    fn gather(&mut self) {
+    /// Brings the events that wait in the mailbox behind these into the queue, to be merged or to
+    /// take turns.
+    pub(crate) fn gather(&mut self) {
         self.cell.mailbox.try_take(&mut self.mail);
         while let Some(Mail::Events { to, .. }) = self.mail.front() {
             let known = self.inbound.subscriptions.contains_key(to);

@@ -122,10 +122,7 @@ impl<B: Behaviour> Machine<B> {
         self.advance().await?;
         if self.mail.is_empty() {
             self.count();
-            self.drains = self.drains.wrapping_add(1);
-            if self.drains.is_multiple_of(DRAINS) {
-                tokio::task::yield_now().await;
-            }
+            self.breathe().await;
             if self.is_asked() && self.outbound.falls_short() {
                 self.cell.mailbox.try_take(&mut self.mail);
             } else {
@@ -135,6 +132,14 @@ impl<B: Behaviour> Machine<B> {
         match self.mail.pop_front() {
             Some(mail) => self.receive(mail).await,
             None => Ok(()),
+        }
+    }
+
+    /// Lets neighbours run now and then, however much mail there is.
+    async fn breathe(&mut self) {
+        self.drains = self.drains.wrapping_add(1);
+        if self.drains.is_multiple_of(DRAINS) {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -213,9 +218,13 @@ impl<B: Behaviour> Machine<B> {
         }
     }
 
-    /// Handles the oldest thing in the input queue.
+    /// Handles what is next in the input queue.
     async fn work(&mut self) -> Result<(), Reason> {
-        match self.inbound.queue.pop_front() {
+        if self.inbound.takes_turns() {
+            self.gather();
+            self.breathe().await;
+        }
+        match self.inbound.next() {
             Some(Queued::Events { from, events }) => self.take_message(from, events).await,
             Some(Queued::Parted { subscription, how }) => self.parted(subscription, how).await,
             Some(Queued::Flush { subscription }) => {

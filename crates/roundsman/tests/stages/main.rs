@@ -19,3 +19,4 @@ mod spreading;
 mod streaming;
 mod supervision;
 mod tuning;
+mod weights;
