@@ -5,7 +5,10 @@ use std::{
     fmt,
     hash::{BuildHasher, Hash},
     mem,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
@@ -61,6 +64,30 @@ pub struct ByPartition<E, R> {
     touched: Vec<usize>,
     /// How many events were ever dispatched; numbers those that wait.
     dispatched: u64,
+    queues: Queues,
+}
+
+/// How many events wait in each partition of a [`ByPartition`], readable while it runs.
+#[derive(Clone, Debug)]
+pub struct Queues(Arc<[AtomicUsize]>);
+
+impl Queues {
+    /// How many events wait in this partition; none in one that does not exist.
+    #[must_use]
+    pub fn waiting(&self, partition: usize) -> usize {
+        self.0.get(partition).map_or(0, |queue| queue.load(Relaxed))
+    }
+
+    /// How many wait in each, in the order of the partitions.
+    pub fn all(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().map(|queue| queue.load(Relaxed))
+    }
+
+    fn set(&self, partition: usize, events: usize) {
+        if let Some(queue) = self.0.get(partition) {
+            queue.store(events, Relaxed);
+        }
+    }
 }
 
 type Spill<E> = Box<dyn FnMut(usize, E) + Send>;
@@ -113,11 +140,31 @@ impl<E, R: Fn(&E) -> Option<usize>> ByPartition<E, R> {
         self
     }
 
+    /// Counters of what waits in each partition, to be kept before the dispatcher is given away.
+    ///
+    /// ```
+    /// use roundsman::{ByPartition, from_iter};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let by_parity = ByPartition::new(2, |n: &usize| Some(n % 2)).waiting(100);
+    /// let queues = by_parity.queues();
+    /// let numbers = roundsman::producer(from_iter(0..10)).dispatcher(by_parity).spawn();
+    /// assert_eq!(queues.all().collect::<Vec<_>>(), [0, 0]); // nobody has asked yet
+    /// # drop(numbers);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn queues(&self) -> Queues {
+        self.queues.clone()
+    }
+
     fn with_names(names: impl Iterator<Item = Partition>, route: R) -> Self {
         let names: Vec<_> = names.collect();
         Self {
             route,
             lanes: names.iter().map(|_| Lane::new()).collect(),
+            queues: Queues(names.iter().map(|_| AtomicUsize::new(0)).collect()),
             by_name: names.into_iter().zip(0..).collect(),
             by_subscription: FxHashMap::default(),
             open: 0,
@@ -170,6 +217,7 @@ impl<E, R: Fn(&E) -> Option<usize>> ByPartition<E, R> {
             _ => lane.runs.push_back((dispatch, 1)),
         }
         self.held += 1;
+        self.queues.set(number, lane.queue.len());
         self.full += usize::from(lane.queue.len() == self.waiting);
     }
 
@@ -182,6 +230,7 @@ impl<E, R: Fn(&E) -> Option<usize>> ByPartition<E, R> {
         {
             let was_full = lane.queue.len() >= self.waiting;
             let events = lane.take(n);
+            self.queues.set(number, lane.queue.len());
             self.full -= usize::from(was_full && lane.queue.len() < self.waiting);
             self.held -= n;
             lane.demand -= n;
@@ -247,6 +296,7 @@ impl<E: Send, R: Fn(&E) -> Option<usize> + Send> Dispatcher<E> for ByPartition<E
         for event in events.into_iter().rev() {
             lane.queue.push_front(event);
         }
+        self.queues.set(number, lane.queue.len());
         self.full += usize::from(!was_full && lane.queue.len() >= self.waiting);
         Vec::new()
     }

@@ -29,7 +29,7 @@ mod place;
 pub use self::{
     broadcast::Broadcast,
     by_demand::ByDemand,
-    by_partition::{ByPartition, by_hash},
+    by_partition::{ByPartition, Queues, by_hash},
     by_turns::ByTurns,
     place::{Partition, Place, Selector},
 };

@@ -249,6 +249,7 @@ async fn a_wrong_partition_is_the_subscribers_fault_alone() {
 #[tokio::test]
 async fn a_slow_partition_holds_up_nobody_until_it_is_full() {
     let by = ByPartition::new(2, |n: &u64| Some((n % 2) as usize)).waiting(4);
+    let queues = by.queues();
     let (producer, mut saw) = dispatched(by);
     let (_fast, mut fast_took) = taking(&producer.outlet.partition(1), demand(2, 0));
     for n in 0..3 {
@@ -265,6 +266,12 @@ async fn a_slow_partition_holds_up_nobody_until_it_is_full() {
     producer.stage.emit([6]);
     producer.stage.sync().await;
     assert_eq!((producer.stage.counts().demand, producer.stage.counts().buffered), (0, 4));
+    assert_eq!(queues.all().collect::<Vec<_>>(), [4, 0]);
+    assert_eq!((queues.waiting(0), queues.waiting(7)), (4, 0));
+    let (_slow, mut slow_took) = taking(&producer.outlet.partition(0), demand(3, 0));
+    assert_eq!(slow_took.events(4).await, [0, 2, 4, 6]);
+    producer.stage.sync().await;
+    assert_eq!(queues.waiting(0), 0);
 }
 
 /// With somewhere to put what a full partition has no room for, the others never stop.
