@@ -22,6 +22,37 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Time held still
+//!
+//! Rates, batches by time, back-off and deadlines read tokio's clock, and tokio's test runtime
+//! holds it: with `start_paused` (feature `test-util` of tokio, for tests only) it stands still
+//! while any stage has work, moves to the next timer when none has, and moves by hand with
+//! [`tokio::time::advance`](https://docs.rs/tokio/latest/tokio/time/fn.advance.html). There is no
+//! second clock to hand in, so a stage under test is the stage that runs.
+//!
+//! ```
+//! use roundsman::{Mode, Subscribe, batch::batching, testing::{Probe, Script, Step}};
+//! use tokio::time::{Duration, Instant};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (script, _) = Script::new();
+//! let producer = roundsman::producer(script).spawn();
+//! let hourly = batching(|_: &u32| ()).events(100).wait(Duration::from_secs(3600));
+//! let batches = roundsman::transform(hourly).spawn();
+//! let (probe, mut saw) = Probe::new(Mode::Automatic);
+//! let consumer = roundsman::consumer(probe).spawn();
+//! consumer.inlet.subscribe(&batches.outlet, Subscribe::default())?;
+//! batches.inlet.subscribe(&producer.outlet, Subscribe::default())?;
+//!
+//! let begin = Instant::now();
+//! producer.stage.info(Step::Emit(vec![1, 2])).map_err(|_| "the producer has ended")?;
+//! assert_eq!(saw.batch().await[0].events, [1, 2]); // an hour later, at once
+//! assert_eq!(begin.elapsed(), Duration::from_secs(3600));
+//! # Ok(())
+//! # }
+//! ```
 
 mod probe;
 mod saw;
