@@ -16,6 +16,8 @@
 
 mod debt;
 mod ledger;
+#[cfg(test)]
+mod model;
 mod turn;
 
 pub use self::ledger::{Ledger, Slice};
