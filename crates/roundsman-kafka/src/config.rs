@@ -22,10 +22,15 @@ pub struct KafkaConfig {
     pub cache: usize,
     /// How long a call waits for a cluster that does not answer.
     pub patience: Duration,
+    /// How long an owner may write nothing before another process takes over. An owner that has
+    /// nothing to write says three times as often that it lives. Zero: another takes over at once,
+    /// and nobody says anything.
+    pub lease: Duration,
 }
 
 impl KafkaConfig {
-    /// The usual settings: 64 MiB of journal between checkpoints, 64 MiB of cache, 5 s of patience.
+    /// The usual settings: 64 MiB of journal between checkpoints, 64 MiB of cache, 5 s of patience,
+    /// a lease of 6 s.
     #[must_use]
     pub fn new(brokers: &str, prefix: &str) -> Self {
         Self {
@@ -34,6 +39,7 @@ impl KafkaConfig {
             checkpoint_after: 64 << 20,
             cache: 64 << 20,
             patience: Duration::from_secs(5),
+            lease: Duration::from_secs(6),
         }
     }
 

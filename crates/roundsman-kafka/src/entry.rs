@@ -6,6 +6,8 @@
 //!    verbs       verbs, one behind the other (see verb)
 //!    part        first offset of the checkpoint u64 · whether it is the last u8 · parts of a state (see part)
 //!    carried     payloads that were copied forward
+//!    alive       nothing: its owner is there
+//!    over        nothing: its owner has ended in good order
 //! ```
 //!
 //! The epoch of an owner is the offset of its `open`, and one more. A record counts if its epoch is
@@ -25,6 +27,8 @@ pub(crate) enum Kind {
     Verbs,
     Part,
     Carried,
+    Alive,
+    Over,
 }
 
 /// What every record begins with.
@@ -66,6 +70,8 @@ impl Header {
             Kind::Verbs => 1,
             Kind::Part => 2,
             Kind::Carried => 3,
+            Kind::Alive => 4,
+            Kind::Over => 5,
         });
         out.u64(self.epoch);
         out.i64(self.now.0);
@@ -88,6 +94,8 @@ impl Header {
             1 => Kind::Verbs,
             2 => Kind::Part,
             3 => Kind::Carried,
+            4 => Kind::Alive,
+            5 => Kind::Over,
             _ => return None,
         };
         Some(Self { kind, epoch: bytes.u64()?, now: Timestamp(bytes.i64()?) })

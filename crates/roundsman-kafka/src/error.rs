@@ -42,6 +42,15 @@ pub(crate) fn strange(config: &KafkaConfig, offset: u64, strange: Strange) -> St
     })
 }
 
+/// Another process has it, and lives.
+pub(crate) fn taken(config: &KafkaConfig) -> StoreError {
+    StoreError::Locked(format!(
+        "{} is open in another process: one process at a time may use a prefix; stop the other \
+         one, or give this one a prefix of its own",
+        place(config)
+    ))
+}
+
 /// Another process took over.
 pub(crate) fn fenced(config: &KafkaConfig) -> StoreError {
     StoreError::Locked(format!(

@@ -21,7 +21,7 @@
 //! * **The state is made by performing the journal** ([`replay`]): the verbs of the contract on the state
 //!   that the memory store is made of, with a payload's [`place`] in its stead. Nobody's backlog
 //!   hides anybody else's, since the lanes are in memory; what they hold is in Kafka.
-//! * **One owner** ([`owner`]). It begins with an `open`; what a former one writes after that is void,
+//! * **One owner** ([`owner`]). A second is refused while the first lives. It begins with an `open`; what a former one writes after that is void,
 //!   and it notices with its next record, which does not lie where it should.
 //! * **An answer comes after its record is safe.** If one is not confirmed, everything that was
 //!   performed is thrown away, and the journal is read again.

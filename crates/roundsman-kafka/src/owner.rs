@@ -4,17 +4,21 @@
 //! One owner writes, so that each record comes to lie right behind the last. One that lies anywhere
 //! else says that another process has written in between, and nothing that was written behind its
 //! `open` counts: what we had performed is thrown away, and the journal says whose it is.
+//!
+//! Who comes anew waits and sees whether the journal grows by itself: then its owner lives, and the
+//! newcomer is refused. That decides who may open; whose records count, the `open` alone decides.
 
 use crate::cluster::Admin;
 use crate::config::KafkaConfig;
 use crate::entry::{Header, Kind, Open, Strange};
-use crate::error::{fenced, strange, unavailable};
+use crate::error::{fenced, strange, taken, unavailable};
 use crate::journal::Journal;
 use crate::replay::{Checkpoint, Replay};
 use crate::scan::{Reading, Scan};
 use crate::topic;
 use bytes::Bytes;
 use roundsman_store::{ClaimId, IdSalt, MemoryState, StoreError, Timestamp};
+use std::time::{Duration, Instant};
 
 /// The right to write, as long as nobody takes it.
 pub(crate) struct Owner {
@@ -45,9 +49,13 @@ impl Person {
     }
 }
 
+/// How often somebody who waits looks whether the owner has written anything.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Takes the journal over, and makes its state. `keep` is shown every record read.
 ///
-/// Who had it before and lost it to another process does not take it back.
+/// Who comes anew is refused while the owner lives; who had it before and lost it to another
+/// process does not take it back.
 pub(crate) fn take_over(
     config: &KafkaConfig,
     person: &Person,
@@ -58,6 +66,7 @@ pub(crate) fn take_over(
     let journal = Journal::open(config)?;
     if person.epoch == 0 {
         topic::make(config, &admin)?;
+        refuse_if_alive(config, &mut scan)?;
     } else {
         refuse_if_taken(config, person, &mut scan)?;
     }
@@ -76,6 +85,38 @@ pub(crate) fn take_over(
     let config = config.clone();
     let checkpoint = replay.checkpoint;
     Ok((Owner { journal, config, epoch, next, checkpoint, admin }, state, scan))
+}
+
+/// An owner that lives writes something within its lease, so it shows by itself without anybody's
+/// clock: the journal grows. One that has ended in good order has said so.
+fn refuse_if_alive(config: &KafkaConfig, scan: &mut Scan) -> Result<(), StoreError> {
+    let (low, end) = scan.ends()?;
+    if config.lease.is_zero() || low >= end || is_over(scan, low, end)? {
+        return Ok(());
+    }
+    let began = Instant::now();
+    while began.elapsed() < config.lease {
+        std::thread::sleep(LOOK);
+        let (_, high) = scan.ends()?;
+        if high > end {
+            return if is_over(scan, low, high)? { Ok(()) } else { Err(taken(config)) };
+        }
+    }
+    Ok(())
+}
+
+/// Whether the last record, the one before `end`, says that the owner has ended in good order. One
+/// that was taken over from may say so too late: then what lies before it is not its own.
+fn is_over(scan: &mut Scan, low: u64, end: u64) -> Result<bool, StoreError> {
+    if end < low + 2 {
+        return Ok(false);
+    }
+    // One that cannot be read says nothing here: whoever reads the whole journal says what is wrong.
+    let before = Header::take(scan.read(end - 2)?);
+    let last = Header::take(scan.read(end - 1)?);
+    let (Ok((before, _)), Ok((last, _))) = (before, last) else { return Ok(false) };
+    let writer = if before.kind == Kind::Open { end - 1 } else { before.epoch };
+    Ok(last.kind == Kind::Over && last.epoch == writer)
 }
 
 fn refuse_if_taken(

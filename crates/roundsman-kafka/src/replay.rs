@@ -58,7 +58,7 @@ impl Replay {
             }
             Kind::Verbs => self.perform(offset, header, &mut bytes).ok_or(Strange::Damaged)?,
             Kind::Part => self.gather(offset, header, length, bytes).ok_or(Strange::Damaged)?,
-            Kind::Carried => {}
+            Kind::Carried | Kind::Alive | Kind::Over => {}
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Keeps messages in one topic of Apache Kafka.
@@ -40,10 +41,12 @@ struct Desks {
 }
 
 impl KafkaStore {
-    /// Takes the journal over, or makes it, and reads it. Whoever had it before has lost it.
+    /// Takes the journal over, or makes it, and reads it. Whoever had it before has lost it; one
+    /// that ended without a word is given its [`lease`](KafkaConfig::lease) to show that it lives.
     /// Attempts that a crash cut off are counted as such before it returns. Blocks the thread.
     ///
     /// # Errors
+    /// [`Locked`](StoreError::Locked): another process has it, and lives.
     /// [`Unavailable`](StoreError::Unavailable): no broker answers.
     /// [`Unusable`](StoreError::Unusable): it is of a newer version, damaged, or not to be used by
     /// this user.
@@ -72,6 +75,7 @@ impl KafkaStore {
                 hints: hint_sender,
                 person: Person::new(),
                 standing: Standing::Fenced,
+                wrote: Instant::now(),
             };
             let begun = writer.take_over();
             let goes_on = begun.is_ok();

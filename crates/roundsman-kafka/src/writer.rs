@@ -15,7 +15,7 @@ use roundsman_store::{Clock, Fresh, HintSender, MemoryState, StoreError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// So many calls at most share a record: those behind them must not wait for ever.
@@ -73,6 +73,8 @@ pub(crate) struct Writer {
     pub(crate) hints: HintSender,
     pub(crate) person: Person,
     pub(crate) standing: Standing,
+    /// When the journal last grew by us.
+    pub(crate) wrote: Instant,
 }
 
 /// How this process stands to the journal.
@@ -91,11 +93,12 @@ impl Writer {
     /// Runs until there is nobody left who could call.
     pub(crate) fn run(mut self) {
         let mut calls = VecDeque::new();
-        while gather(&self.inbox, &mut calls) {
+        while self.gather(&mut calls) {
             match self.stand() {
                 Ok(()) => self.turn(&mut calls),
                 Err(error) => calls.drain(..).for_each(|call| drop(call(Err(error.clone())))),
             }
+            self.live();
         }
         self.end();
     }
@@ -136,6 +139,7 @@ impl Writer {
         tracing::info!(topic = shared.config.topic(), epoch = owner.epoch, "took the journal over");
         self.person.epoch = owner.epoch;
         self.person.upto = owner.next;
+        self.wrote = Instant::now();
         self.standing = Standing::Owner(Box::new(owner));
         // What was written last and not confirmed may be there all the same.
         self.hints.walk();
@@ -189,6 +193,9 @@ impl Writer {
         if let Err(error) = &fate {
             self.lose(error);
         } else {
+            if record.len() > empty {
+                self.wrote = Instant::now();
+            }
             self.person.upto = owner.next;
             self.announce(fresh, &record);
         }
@@ -231,24 +238,57 @@ impl Writer {
         }
     }
 
-    /// The next start is to read little.
+    /// How long an owner writes nothing before it says that it lives.
+    fn beat(&self) -> Option<Duration> {
+        let lease = self.shared.config.lease;
+        let speaks = matches!(self.standing, Standing::Owner(_)) && !lease.is_zero();
+        speaks.then_some(lease / 3)
+    }
+
+    /// Says that its owner is there, where nothing else has said so lately.
+    fn live(&mut self) {
+        let is_time = self.beat().is_some_and(|beat| self.wrote.elapsed() >= beat);
+        if is_time && let Err(error) = self.say(Kind::Alive) {
+            self.lose(&error);
+        }
+    }
+
+    fn say(&mut self, kind: Kind) -> Result<(), StoreError> {
+        let Standing::Owner(owner) = &mut self.standing else { return Ok(()) };
+        let record = owner.header(kind, self.clock.now()).put();
+        owner.append(&record.0, &self.shared.reading)?;
+        self.person.upto = owner.next;
+        self.wrote = Instant::now();
+        Ok(())
+    }
+
+    /// The next start is to read little, and not to wait.
     fn end(mut self) {
         if let Standing::Owner(owner) = &self.standing
             && owner.checkpoint.since > self.shared.config.checkpoint_after / 16
         {
             self.compact();
         }
-    }
-}
-
-/// Waits for a call, and takes along those that wait behind it. `false`: nobody can call any more.
-fn gather(inbox: &Receiver<Call>, calls: &mut VecDeque<Call>) -> bool {
-    if calls.is_empty() {
-        match inbox.recv() {
-            Ok(call) => calls.push_back(call),
-            Err(_) => return false,
+        if let Err(error) = self.say(Kind::Over) {
+            tracing::warn!(%error, "the next start waits until the lease is over");
         }
     }
-    calls.extend(inbox.try_iter().take(GROUP.saturating_sub(calls.len())));
-    true
+
+    /// Waits for a call, or until it is time to say something, and takes along the calls that wait
+    /// behind it. `false`: nobody can call any more.
+    fn gather(&self, calls: &mut VecDeque<Call>) -> bool {
+        if calls.is_empty() {
+            let first = match self.beat() {
+                Some(beat) => self.inbox.recv_timeout(beat.saturating_sub(self.wrote.elapsed())),
+                None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match first {
+                Ok(call) => calls.push_back(call),
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+        calls.extend(self.inbox.try_iter().take(GROUP.saturating_sub(calls.len())));
+        true
+    }
 }

@@ -62,7 +62,11 @@ impl Broker {
     /// A store on it that gives up soon.
     pub(crate) fn config(&self, prefix: &str) -> KafkaConfig {
         let brokers = format!("127.0.0.1:{}", self.port);
-        KafkaConfig { patience: Duration::from_secs(3), ..KafkaConfig::new(&brokers, prefix) }
+        KafkaConfig {
+            patience: Duration::from_secs(3),
+            lease: Duration::ZERO,
+            ..KafkaConfig::new(&brokers, prefix)
+        }
     }
 
     fn java(&self, arguments: &[&str]) -> Command {

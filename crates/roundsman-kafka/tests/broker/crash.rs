@@ -205,6 +205,42 @@ fn say(line: &str) {
     writeln!(out, "{line}").and_then(|()| out.flush()).unwrap();
 }
 
+/// A second process is refused as long as the first lives, however little there is to do, and has
+/// not to wait for one that has ended in good order.
+#[tokio::test]
+async fn a_second_is_refused_while_the_first_lives() {
+    let config = KafkaConfig { lease: Duration::from_secs(3), ..url::fresh() };
+    let first = open(&config);
+    accepts(&first, 0).await.unwrap();
+    for _ in 0..2 {
+        let second = KafkaStore::open(config.clone(), Arc::new(SystemClock));
+        let Err(StoreError::Locked(why)) = second else { panic!("it was let in: {second:?}") };
+        assert!(why.contains("is open in another process"), "{why}");
+    }
+    accepts(&first, 1).await.unwrap();
+    first.close().await.unwrap();
+    let second = open(&KafkaConfig { lease: Duration::from_secs(3600), ..config });
+    assert_eq!(kept_ids(&second).await, [0, 1].into_iter().flat_map(ids).collect());
+}
+
+/// One that has been silent for its lease is taken over from, and what it says too late about
+/// having ended in good order fools nobody.
+#[tokio::test]
+async fn a_silent_owner_is_taken_over_from() {
+    let silent = url::fresh();
+    let config = KafkaConfig { lease: Duration::from_secs(2), ..silent.clone() };
+    let first = open(&silent);
+    accepts(&first, 0).await.unwrap();
+    let second = open(&config);
+    assert!(second.ownership().epoch > first.ownership().epoch);
+    // It has not noticed yet, and says that it is over.
+    first.close().await.unwrap();
+    let third = KafkaStore::open(config.clone(), Arc::new(SystemClock));
+    assert!(matches!(third, Err(StoreError::Locked(_))), "{third:?}");
+    accepts(&second, 1).await.unwrap();
+    assert_eq!(kept_ids(&second).await, [0, 1].into_iter().flat_map(ids).collect());
+}
+
 /// A second owner takes the journal over. What the first writes from then on is void and refused,
 /// and it does not take the journal back.
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Where the cluster for tests is.
 
 use roundsman_kafka::KafkaConfig;
+use std::time::Duration;
 
-/// A prefix that nobody has used.
+/// A prefix that nobody has used, taken over without waiting for whoever had it.
 pub(crate) fn fresh() -> KafkaConfig {
     let url = std::env::var("ROUNDSMAN_TEST_KAFKA_URL").unwrap_or_else(|_| {
         panic!(
@@ -12,5 +13,6 @@ pub(crate) fn fresh() -> KafkaConfig {
     });
     let (brokers, prefix) =
         url.strip_prefix("kafka://").and_then(|rest| rest.split_once('/')).expect("kafka://…/…");
-    KafkaConfig::new(brokers, &format!("{prefix}-{:08x}", rand::random::<u32>()))
+    let prefix = format!("{prefix}-{:08x}", rand::random::<u32>());
+    KafkaConfig { lease: Duration::ZERO, ..KafkaConfig::new(brokers, &prefix) }
 }
