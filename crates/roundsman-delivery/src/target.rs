@@ -5,6 +5,7 @@ use bytes::Bytes;
 use roundsman_store::{DeadReason, Endpoint, Record, Timestamp};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A message on its way to a target.
 #[derive(Clone, Debug)]
@@ -72,9 +73,22 @@ pub trait Target: Send + Sync + 'static {
     fn deliver(&self, batch: Batch);
 
     /// How many messages of a rule it can serve at once, where that is bounded. No more are handed
-    /// to it: what could only wait in it keeps its place in the turns of the keys instead.
+    /// to it, but for what it gets done while the next are claimed: what could only wait in it keeps
+    /// its place in the turns of the keys instead.
     fn capacity(&self, _rule: usize) -> Option<usize> {
         None
+    }
+
+    /// How long a message of a rule takes once it has a slot, on average lately; `None` while that
+    /// is not known, and then nothing is handed over ahead of the slots.
+    fn service(&self, _rule: usize) -> Option<Duration> {
+        None
+    }
+
+    /// Whether several endpoints share what a rule can serve at once: then a lane has a quarter of
+    /// it at the most, or eight messages, so that one that hangs leaves room to the others.
+    fn is_shared(&self, _rule: usize) -> bool {
+        false
     }
 
     /// What has to answer for the messages of a topic under a rule to be delivered, where that can
@@ -215,6 +229,16 @@ impl Targets {
     /// How many messages rule `number` can serve at once, where that is bounded.
     pub(crate) fn capacity(&self, number: usize, rule: &Rule) -> Option<usize> {
         self.find(rule.to)?.capacity(number)
+    }
+
+    /// How long a message of rule `number` takes once it has a slot, where that is known.
+    pub(crate) fn service(&self, number: usize, rule: &Rule) -> Option<Duration> {
+        self.find(rule.to)?.service(number)
+    }
+
+    /// Whether several endpoints share what rule `number` can serve at once.
+    pub(crate) fn is_shared(&self, number: usize, rule: &Rule) -> bool {
+        self.find(rule.to).is_some_and(|target| target.is_shared(number))
     }
 
     /// The endpoint of a topic's messages under rule `number`.

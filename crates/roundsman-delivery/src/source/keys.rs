@@ -23,6 +23,8 @@ pub(crate) struct Keys {
     charge: Charge,
     /// Of each rule, the pool that its messages are served from, and its slots.
     pools: Vec<(Account, u32)>,
+    /// Of each rule, its slots and what is handed over ahead of them.
+    handed: Vec<u32>,
     /// Of messages that need lookups, the pool they are taken out of for that, and its slots.
     lookups: FxHashMap<(Account, Needs), (Account, u32)>,
     /// Every pool, once.
@@ -79,7 +81,8 @@ impl Keys {
         let bounds = (all.len() > 1 || looks_up).then(|| Bounds::new(dispatch));
         let (lookups, open) = (FxHashMap::default(), FxHashMap::default());
         let charge = dispatch.charge;
-        Self { turns, charge, pools, lookups, all, bounds, most, looking: 0, open }
+        let handed = pools.iter().map(|(_, slots)| *slots).collect();
+        Self { turns, charge, pools, handed, lookups, all, bounds, most, looking: 0, open }
     }
 
     /// Acts on whatever waits, at once.
@@ -87,6 +90,21 @@ impl Keys {
         self.charge = dispatch.charge;
         self.turns.set_policy(dispatch.policy());
         self.bound(|bounds, bar| bounds.set(dispatch, moment(now), bar));
+    }
+
+    /// The pool of a rule has room for so many messages ahead of its slots from now on.
+    pub(crate) fn set_ahead(&mut self, rule: usize, ahead: impl FnOnce(u32) -> u32) {
+        let Some((pool, slots)) = self.pools.get(rule).copied() else { return };
+        let room = slots.saturating_add(ahead(slots)).min(self.most);
+        let before = std::mem::replace(&mut self.handed[rule], room);
+        if before != room {
+            self.turns.set_slots(pool, room);
+        }
+    }
+
+    /// How many messages of a rule may be handed over, at its slots and ahead of them.
+    pub(crate) fn handed(&self, rule: usize) -> usize {
+        self.handed.get(rule).map_or(usize::MAX, |room| *room as usize)
     }
 
     /// Counts what keys have over all pools: whoever reaches a bound waits in each of them.

@@ -6,6 +6,7 @@ use crate::deliver::Served;
 use crate::{Dispatch, Wait};
 use roundsman_store::Timestamp;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 impl Lanes {
     /// A message was settled.
@@ -67,6 +68,17 @@ impl Lanes {
             max_in_flight: self.limits.dispatch.max_in_flight,
             ..dispatch
         };
+    }
+
+    /// A claim took so long: what is handed over ahead of slots is measured by it.
+    pub(crate) fn claimed(&mut self, took: Duration) {
+        self.lead.claimed(took);
+        let Self { limits, keys, lead, .. } = self;
+        for (number, rule) in limits.rules.iter().enumerate() {
+            if let Some(service) = limits.targets.service(number, rule) {
+                keys.set_ahead(number, |slots| lead.ahead(slots, service));
+            }
+        }
     }
 
     /// Books what was out as back, or as waiting for its acknowledgement.

@@ -1,5 +1,6 @@
 //! The resident lanes of a node: told what happened, asked what to do. Pure.
 
+use super::ahead::Lead;
 use super::audience::Audience;
 use super::fence::Fences;
 use super::keys::Keys;
@@ -82,6 +83,7 @@ pub(crate) struct Lanes {
     pub(super) limits: Limits,
     pub(super) lanes: FxHashMap<LaneId, Resident>,
     pub(super) keys: Keys,
+    pub(super) lead: Lead,
     /// The endpoint of each augmentation's source.
     pub(super) sources: Box<[Endpoint]>,
     /// The moment that was last told.
@@ -113,6 +115,7 @@ pub(crate) struct Lanes {
 impl Lanes {
     pub(crate) fn new(limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
+            lead: Lead::default(),
             keys: Keys::new(&limits.dispatch, &limits.capacities(), !limits.augments.is_empty()),
             sources: limits.augments.iter().map(Augment::endpoint).collect(),
             limits,

@@ -21,6 +21,7 @@
 //! that what comes up meanwhile shares the next one.
 
 mod acks;
+mod ahead;
 mod audience;
 #[cfg(test)]
 mod bounded;

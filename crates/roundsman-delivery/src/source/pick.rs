@@ -158,11 +158,14 @@ impl Lanes {
             self.poke(id);
             return None;
         }
-        let one = rule.is_serial() || self.parking.is_trying(endpoints(), id);
-        if one && lane.flying > 0 {
-            return None;
+        let mut most = most;
+        if rule.is_serial() || self.parking.is_trying(endpoints(), id) {
+            most = 1_usize.saturating_sub(lane.flying);
+        } else if self.limits.targets.is_shared(lane.rule, rule) {
+            let share = (self.keys.handed(lane.rule) / 4).max(SHARE);
+            most = most.min(share.saturating_sub(lane.flying));
         }
-        Some((lane.account, if one { 1 } else { most }))
+        (most > 0).then_some((lane.account, most))
     }
 
     /// Whether the next message of a lane needs what those before it needed; else its turn comes
@@ -238,6 +241,9 @@ impl Lanes {
         (Message { record, attempt, again }, lane.rule)
     }
 }
+
+/// Of what a rule can serve at once, what a lane may have however little that is.
+const SHARE: usize = 8;
 
 /// Whether messages under `rule` wait for an acknowledgement while `askers` have joined.
 pub(super) fn asks(rule: &Rule, askers: u32) -> bool {

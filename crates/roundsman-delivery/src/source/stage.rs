@@ -40,6 +40,7 @@ pub(crate) struct SourceStage {
     /// Asked for and not yet given.
     demand: usize,
     claiming: bool,
+    claim_began: Timestamp,
     resting: bool,
     pub(super) fetches: usize,
     draining: bool,
@@ -78,6 +79,7 @@ impl SourceStage {
             me: None,
             demand: 0,
             claiming: false,
+            claim_began: Timestamp::default(),
             resting: false,
             fetches: 0,
             draining: false,
@@ -165,6 +167,7 @@ impl SourceStage {
             until_answered("a claim", CLAIM_PAUSE, || store.claim(claim.clone())).await
         });
         self.claiming = true;
+        self.claim_began = self.clock.now();
         if let Some(SourceInfo::Claimed(picked, claim)) =
             self.at_once_or(writing, |claim| SourceInfo::Claimed(picked, claim))
         {
@@ -201,6 +204,7 @@ impl SourceStage {
         out: &mut Emitter<'_, Turn>,
     ) {
         self.claiming = false;
+        self.lanes.claimed(self.clock.now().since(self.claim_began));
         match claim {
             Ok(claim) => {
                 self.rest(picked.messages.len());

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The webhooks of a server: the engine's target for the rules that say `to = "webhook"`.
@@ -42,6 +42,9 @@ struct Road {
     sender: Sender,
     /// Where everything goes, if that does not depend on the topic.
     fixed: Option<Arc<Place>>,
+    /// How long a request that was delivered took, in microseconds: a moving average, 0 before the
+    /// first. What hangs or is refused at once says nothing of those that are answered.
+    service: AtomicU64,
 }
 
 /// Where a message goes.
@@ -154,6 +157,15 @@ impl Target for Webhooks {
         Some(if one_host { share.per_endpoint } else { share.concurrency })
     }
 
+    fn service(&self, rule: usize) -> Option<Duration> {
+        let service = self.0.roads.get(&rule)?.service.load(Ordering::Relaxed);
+        (service > 0).then(|| Duration::from_micros(service))
+    }
+
+    fn is_shared(&self, rule: usize) -> bool {
+        self.0.roads.get(&rule).is_some_and(|road| road.fixed.is_none())
+    }
+
     fn endpoint(&self, rule: usize, topic: &str) -> Option<Endpoint> {
         let road = self.0.roads.get(&rule)?;
         match &road.fixed {
@@ -186,12 +198,16 @@ impl Shared {
             admitted => admitted,
         };
         let mut told = (Verdict::Delivered, Trouble::default());
+        let mut began = now;
         // One of them as a rule: only what keeps no order of its own comes in larger batches.
         for message in &messages {
             told = self.attempt(road, &place, message).await;
             if told.0 != Verdict::Delivered {
                 break;
             }
+            let ended = self.clock.now();
+            road.served(ended.since(began));
+            began = ended;
         }
         let (verdict, trouble) = told;
         let at = self.clock.now();
@@ -253,7 +269,15 @@ impl Road {
         let sender = sender(connector, around.tls.clone(), webhook.per_host);
         let fixed = webhook.url.is_fixed().then(|| webhook.url.fill("")).flatten();
         let fixed = fixed.and_then(Place::new).map(Arc::new);
-        Self { webhook: webhook.clone(), sender, fixed }
+        Self { webhook: webhook.clone(), sender, fixed, service: AtomicU64::new(0) }
+    }
+
+    /// Two that end at once may count as one: it is an average.
+    fn served(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+        let before = self.service.load(Ordering::Relaxed);
+        let now = if before == 0 { took } else { (15 * before + took) / 16 };
+        self.service.store(now.max(1), Ordering::Relaxed);
     }
 
     fn place(&self, topic: &str) -> Option<Arc<Place>> {

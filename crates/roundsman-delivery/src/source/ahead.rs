@@ -1,0 +1,73 @@
+//! How much is handed to a target ahead of its slots: demand as time. Pure.
+//!
+//! A slot that comes free has its next message at once only if that has been claimed already. What
+//! is claimed ahead waits behind the scheduler, where nobody can overtake it; so it is measured in
+//! time: as much as the slots get done while the next claim is being written, and no more. Where a
+//! message takes ten milliseconds that is next to nothing, where it takes a fifth of one it is
+//! enough for a claim to be worth its commit.
+
+use std::time::Duration;
+
+/// What lies between a free slot and its next message, lately.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lead {
+    /// Of the claims, in microseconds; a moving average.
+    claim: u64,
+}
+
+impl Lead {
+    /// The way through the stages and back, which no claim's time contains.
+    const WAY: u64 = 100;
+    /// A claim that took longer says something of the disk, nothing of the next one.
+    const LONGEST: u64 = 5_000;
+    /// Ahead of the slots of a rule, whatever was measured.
+    const MOST: u64 = 512;
+
+    /// A claim has taken so long.
+    pub(crate) fn claimed(&mut self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).min(Self::LONGEST);
+        self.claim = (7 * self.claim + took).div_ceil(8);
+    }
+
+    /// How many messages go ahead of so many slots, where each takes `service`: half as much again
+    /// as the slots get done meanwhile, for neither time is always the same.
+    pub(crate) fn ahead(&self, slots: u32, service: Duration) -> u32 {
+        let service = u64::try_from(service.as_micros()).unwrap_or(u64::MAX).max(1);
+        let done = u64::from(slots) * (self.claim + Self::WAY) * 3 / 2 / service;
+        u32::try_from(done.min(Self::MOST)).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lead(claim: u64) -> Lead {
+        let mut lead = Lead::default();
+        (0..100).for_each(|_| lead.claimed(Duration::from_micros(claim)));
+        lead
+    }
+
+    #[test]
+    fn next_to_nothing_goes_ahead_of_slow_slots() {
+        let slow = Duration::from_millis(10);
+        assert_eq!(lead(0).ahead(20, slow), 0);
+        assert_eq!(lead(1_000).ahead(20, slow), 3);
+        assert_eq!(lead(1_000).ahead(20, Duration::from_secs(1)), 0);
+    }
+
+    #[test]
+    fn what_is_ahead_of_quick_ones_is_done_in_the_time_of_a_claim() {
+        let quick = Duration::from_micros(200);
+        assert_eq!(lead(0).ahead(20, quick), 15);
+        assert_eq!(lead(1_000).ahead(20, quick), 165);
+        assert_eq!(lead(1_000).ahead(20, Duration::ZERO), 512);
+    }
+
+    #[test]
+    fn one_stall_is_no_reason_to_hand_over_much() {
+        let mut lead = lead(1_000);
+        lead.claimed(Duration::from_secs(3));
+        assert!(lead.ahead(20, Duration::from_millis(10)) <= 6);
+    }
+}
