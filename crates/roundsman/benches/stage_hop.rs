@@ -191,9 +191,47 @@ where
     (best, other)
 }
 
+/// Yields a few numbers and stays.
+struct Few(u64);
+
+impl Producer for Few {
+    type Event = u64;
+    type Info = ();
+
+    async fn handle_demand(&mut self, _: usize, out: &mut Emitter<'_, u64>) -> Result<(), Reason> {
+        out.extend(0..std::mem::take(&mut self.0));
+        Ok(())
+    }
+}
+
+/// What a live stage takes: producers and consumers in pairs, after a batch each.
+async fn living(pairs: usize) -> Option<f64> {
+    let before = resident()?;
+    let terms = Subscribe::default().max_demand(10);
+    let mut living = Vec::with_capacity(2 * pairs);
+    for _ in 0..pairs {
+        let numbers = roundsman::producer(Few(9)).spawn();
+        let end = sum(&numbers.outlet, terms);
+        living.push((numbers.stage, end));
+    }
+    while living.iter().any(|(_, end)| end.counts().taken == 0) {
+        tokio::task::yield_now().await;
+    }
+    Some(resident()?.saturating_sub(before) as f64 / (2 * pairs) as f64)
+}
+
+/// Bytes of this process in memory, where the system says so.
+fn resident() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<usize>().ok().map(|kib| kib * 1024)
+}
+
 #[expect(clippy::print_stdout, reason = "the table is the point")]
 fn table(runtime: &Runtime) {
     println!("| what | ns an event | bare | ratio |\n| --- | ---: | ---: | ---: |");
+    // First, while nothing that was freed is still with the process.
+    let each = runtime.block_on(runtime.spawn(living(50_000))).ok().flatten();
     let print = |what: &str, (ours, bare): (f64, f64)| {
         println!("| {what} | {ours:.1} | {bare:.1} | {:.2} |", ours / bare);
     };
@@ -214,6 +252,9 @@ fn table(runtime: &Runtime) {
     let events = 200_000;
     let times = race(runtime, events, || supervised(events), || joined(events));
     print("supervisor, 100 at once", times);
+    if let Some(each) = each {
+        println!("\n100,000 live stages: {each:.0} bytes each");
+    }
 }
 
 fn hops(criterion: &mut Criterion) {
