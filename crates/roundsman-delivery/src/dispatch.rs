@@ -103,6 +103,11 @@ impl Dispatch {
         if slots > 0 { Ok(self) } else { Err(ShareError::Cap) }
     }
 
+    /// Whether slots are held free for anybody.
+    pub(crate) fn keeps_slots(&self) -> bool {
+        self.reserve > 0 || self.min_slots.iter().any(|(_, slots)| *slots > 0)
+    }
+
     /// As the scheduler wants it.
     pub(crate) fn policy(&self) -> Policy<Box<str>> {
         let every = Terms {

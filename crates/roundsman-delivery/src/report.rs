@@ -55,6 +55,8 @@ pub enum Wait {
     Absent,
     /// What they are for does not answer.
     Endpoint,
+    /// As many are on their way to the same endpoint as may be.
+    Slots,
 }
 
 /// One of the busiest keys, or a path that several keys begin with: all of them together.

@@ -85,10 +85,11 @@ pub trait Target: Send + Sync + 'static {
         None
     }
 
-    /// Whether several endpoints share what a rule can serve at once: then a lane has a quarter of
-    /// it at the most, or eight messages, so that one that hangs leaves room to the others.
-    fn is_shared(&self, _rule: usize) -> bool {
-        false
+    /// How many messages a rule can serve at once for one of its [endpoints](Self::endpoint), where
+    /// that is fewer than its [`capacity`](Self::capacity): so one that hangs leaves room to the
+    /// others. Nothing is handed over ahead of these.
+    fn endpoint_capacity(&self, _rule: usize) -> Option<usize> {
+        None
     }
 
     /// What has to answer for the messages of a topic under a rule to be delivered, where that can
@@ -106,8 +107,11 @@ pub trait Target: Send + Sync + 'static {
 /// Told once what became of a batch. Dropped without a word, the batch is *released*: handed back
 /// without fault, to be dispatched again.
 pub struct Acknowledger {
-    tell: Option<Box<dyn FnOnce(Fate) + Send + Sync>>,
+    tell: Option<Tell>,
+    begun: Option<Timestamp>,
 }
+
+type Tell = Box<dyn FnOnce(Fate, Option<Timestamp>) + Send + Sync>;
 
 /// What a target says of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +161,20 @@ impl Acknowledger {
     /// One that tells `tell`.
     #[must_use]
     pub fn new(tell: impl FnOnce(Fate) + Send + Sync + 'static) -> Self {
-        Self { tell: Some(Box::new(tell)) }
+        Self::timed(|fate, _| tell(fate))
+    }
+
+    /// One that tells `tell`, and when the target began.
+    pub(crate) fn timed(
+        tell: impl FnOnce(Fate, Option<Timestamp>) + Send + Sync + 'static,
+    ) -> Self {
+        Self { tell: Some(Box::new(tell)), begun: None }
+    }
+
+    /// The target begins with the batch at this moment: for what it waited in the target before,
+    /// its key does not pay. Unsaid, the target began when it was given the batch.
+    pub fn begun(&mut self, at: Timestamp) {
+        self.begun = Some(at);
     }
 
     /// The target took every message for good.
@@ -194,7 +211,7 @@ impl Acknowledger {
 
     fn say(mut self, fate: Fate) {
         if let Some(tell) = self.tell.take() {
-            tell(fate);
+            tell(fate, self.begun);
         }
     }
 }
@@ -202,7 +219,7 @@ impl Acknowledger {
 impl Drop for Acknowledger {
     fn drop(&mut self) {
         if let Some(tell) = self.tell.take() {
-            tell(Fate::Released);
+            tell(Fate::Released, self.begun);
         }
     }
 }
@@ -236,9 +253,9 @@ impl Targets {
         self.find(rule.to)?.service(number)
     }
 
-    /// Whether several endpoints share what rule `number` can serve at once.
-    pub(crate) fn is_shared(&self, number: usize, rule: &Rule) -> bool {
-        self.find(rule.to).is_some_and(|target| target.is_shared(number))
+    /// How many messages rule `number` can serve at once for one endpoint, where that is bounded.
+    pub(crate) fn endpoint_capacity(&self, number: usize, rule: &Rule) -> Option<usize> {
+        self.find(rule.to)?.endpoint_capacity(number)
     }
 
     /// The endpoint of a topic's messages under rule `number`.
@@ -250,5 +267,30 @@ impl Targets {
 impl fmt::Debug for Targets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(to, _)| to)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn an_answer_says_when_the_target_began_however_it_comes() {
+        let (tell, told) = mpsc::channel();
+        let acknowledger = |begun: Option<i64>| {
+            let tell = tell.clone();
+            let mut it = Acknowledger::timed(move |fate, begun| tell.send((fate, begun)).unwrap());
+            begun.into_iter().for_each(|at| it.begun(Timestamp(at)));
+            it
+        };
+        acknowledger(Some(7)).delivered();
+        drop(acknowledger(Some(8)));
+        acknowledger(None).sent();
+        let told: Vec<_> = told.try_iter().collect();
+        let at = |micros| Some(Timestamp(micros));
+        assert_eq!(told[0], (Fate::Delivered, at(7)));
+        assert_eq!(told[1], (Fate::Released, at(8)));
+        assert_eq!(told[2], (Fate::Sent, None), "then it began when it was given the batch");
     }
 }

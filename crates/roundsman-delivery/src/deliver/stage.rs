@@ -185,7 +185,7 @@ impl DeliverStage {
 
     fn hand_over(&self, turns: Vec<Turn>, now: Timestamp) {
         let Some(me) = self.me.clone() else { return };
-        let Some(flight) = Flight::of(&turns, now) else { return };
+        let Some(mut flight) = Flight::of(&turns, now) else { return };
         let (rule, topic) = (flight.rule, flight.topic.clone());
         let messages: Vec<Message> = turns.into_iter().map(|turn| turn.message).collect();
         let (count, freed, teller) = (messages.len(), self.freed.clone(), me.clone());
@@ -194,7 +194,8 @@ impl DeliverStage {
                 let _ = teller.info(DeliverInfo::Freed);
             }
         });
-        let acknowledger = Acknowledger::new(move |fate| {
+        let acknowledger = Acknowledger::timed(move |fate, begun| {
+            flight.begun = begun.unwrap_or(now);
             let _ = me.info(DeliverInfo::Fate(flight, fate));
         });
         let batch = Batch { topic, rule, messages, acknowledger, slot };

@@ -12,6 +12,7 @@ impl Lanes {
     /// Looks for acknowledgements that are overdue. Only while a client is joined that asked for
     /// them: being away is nobody's failure.
     pub(crate) fn tick(&mut self, now: Timestamp) {
+        self.seat_all();
         let waiting: Vec<LaneId> = self.acking.iter().copied().collect();
         for id in waiting {
             let Some(lane) = self.lanes.get(&id) else {

@@ -1,6 +1,7 @@
 //! Keys under several rules against a model: random histories, and what must hold after each step.
 
-use super::keys::{Fare, Keys};
+use super::fare::Fare;
+use super::keys::Keys;
 use crate::Dispatch;
 use crate::dispatch::paths;
 use proptest::prelude::*;

@@ -19,12 +19,14 @@ use std::collections::VecDeque;
 /// The keys that have resident lanes, and those that still owe something.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    turns: Scheduler<Box<str>>,
-    charge: Charge,
+    pub(super) turns: Scheduler<Box<str>>,
+    pub(super) charge: Charge,
     /// Of each rule, the pool that its messages are served from, and its slots.
     pools: Vec<(Account, u32)>,
     /// Of each rule, its slots and what is handed over ahead of them.
     handed: Vec<u32>,
+    /// Slots are held free for some: then nothing goes ahead of them, where it would use those up.
+    keeps: bool,
     /// Of messages that need lookups, the pool they are taken out of for that, and its slots.
     lookups: FxHashMap<(Account, Needs), (Account, u32)>,
     /// Every pool, once.
@@ -51,14 +53,6 @@ struct Open {
     looks_up: bool,
 }
 
-/// What was charged for a message that is with its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fare {
-    account: Account,
-    charged: u64,
-    since: Timestamp,
-}
-
 impl Keys {
     /// Pools for different needs; what needs something else beyond that shares one.
     const LOOKUPS: usize = 6;
@@ -82,33 +76,34 @@ impl Keys {
         let (lookups, open) = (FxHashMap::default(), FxHashMap::default());
         let charge = dispatch.charge;
         let handed = pools.iter().map(|(_, slots)| *slots).collect();
-        Self { turns, charge, pools, handed, lookups, all, bounds, most, looking: 0, open }
+        let keeps = dispatch.keeps_slots();
+        Self { turns, charge, pools, handed, keeps, lookups, all, bounds, most, looking: 0, open }
     }
 
     /// Acts on whatever waits, at once.
     pub(crate) fn set_dispatch(&mut self, dispatch: &Dispatch, now: Timestamp) {
         self.charge = dispatch.charge;
         self.turns.set_policy(dispatch.policy());
+        self.keeps = dispatch.keeps_slots();
+        if self.keeps {
+            (0..self.pools.len()).for_each(|rule| self.set_ahead(rule, |_| 0));
+        }
         self.bound(|bounds, bar| bounds.set(dispatch, moment(now), bar));
     }
 
     /// The pool of a rule has room for so many messages ahead of its slots from now on.
     pub(crate) fn set_ahead(&mut self, rule: usize, ahead: impl FnOnce(u32) -> u32) {
         let Some((pool, slots)) = self.pools.get(rule).copied() else { return };
-        let room = slots.saturating_add(ahead(slots)).min(self.most);
+        let ahead = if self.keeps { 0 } else { ahead(slots) };
+        let room = slots.saturating_add(ahead).min(self.most);
         let before = std::mem::replace(&mut self.handed[rule], room);
         if before != room {
             self.turns.set_slots(pool, room);
         }
     }
 
-    /// How many messages of a rule may be handed over, at its slots and ahead of them.
-    pub(crate) fn handed(&self, rule: usize) -> usize {
-        self.handed.get(rule).map_or(usize::MAX, |room| *room as usize)
-    }
-
     /// Counts what keys have over all pools: whoever reaches a bound waits in each of them.
-    fn bound(&mut self, count: impl FnOnce(&mut Bounds, &mut dyn FnMut(&str, bool))) {
+    pub(super) fn bound(&mut self, count: impl FnOnce(&mut Bounds, &mut dyn FnMut(&str, bool))) {
         let Self { turns, all, bounds, .. } = self;
         let Some(bounds) = bounds else { return };
         count(bounds, &mut |path, barred| {
@@ -137,12 +132,12 @@ impl Keys {
         let pool = self.turns.pool(slots);
         self.lookups.insert(name, (pool, slots));
         self.all.push(pool);
-        self.share();
+        self.share_out();
         pool
     }
 
     /// Shares three quarters of the slots of the node among the pools of those that need lookups.
-    fn share(&mut self) {
+    fn share_out(&mut self) {
         let count = u32::try_from(self.lookups.len()).unwrap_or(u32::MAX).max(1);
         let share = (self.most - self.most.div_ceil(4)) / count;
         for (pool, slots) in self.lookups.values() {
@@ -272,37 +267,6 @@ impl Keys {
         }
     }
 
-    /// A message of a key, of so many bytes, goes to its target.
-    pub(crate) fn start(
-        &mut self,
-        (account, key): (Account, &Key),
-        bytes: usize,
-        now: Timestamp,
-    ) -> Fare {
-        let charged = self.turns.start(account, self.charge.before(bytes), moment(now));
-        self.bound(|bounds, bar| bounds.start(key.as_str(), moment(now), bar));
-        Fare { account, charged, since: now }
-    }
-
-    /// The target is done with a message of a key; `took` where it is known how long that was.
-    pub(crate) fn settle(&mut self, key: &Key, fare: Fare, took: Option<u64>, now: Timestamp) {
-        let cost = match self.charge {
-            Charge::Time => took.unwrap_or_else(|| micros(fare.since, now)),
-            Charge::Bytes | Charge::Count => fare.charged,
-        };
-        self.turns.settle(fare.account, fare.charged, cost, moment(now));
-        self.bound(|bounds, bar| bounds.end(key.as_str(), moment(now), bar));
-    }
-
-    /// A message is still with its target: what it has cost so far is charged now.
-    pub(crate) fn run_on(&mut self, fare: &mut Fare, now: Timestamp) {
-        let so_far = micros(fare.since, now);
-        if self.charge == Charge::Time && so_far > fare.charged {
-            self.turns.charge(fare.account, so_far - fare.charged);
-            fare.charged = so_far;
-        }
-    }
-
     /// How many lanes wait for their turn to be looked up.
     pub(crate) fn looking(&self) -> usize {
         self.looking
@@ -348,12 +312,8 @@ impl Keys {
 }
 
 /// As the scheduler counts time.
-fn moment(now: Timestamp) -> u64 {
+pub(super) fn moment(now: Timestamp) -> u64 {
     u64::try_from(now.0).unwrap_or(0)
-}
-
-fn micros(since: Timestamp, now: Timestamp) -> u64 {
-    u64::try_from(now.since(since).as_micros()).unwrap_or(u64::MAX).max(1)
 }
 
 #[cfg(test)]
@@ -378,6 +338,31 @@ mod tests {
         keys.close(a, LaneId(1));
         keys.close(b, LaneId(2));
         assert!(keys.is_idle(), "an idle key costs nothing");
+    }
+
+    #[test]
+    fn nothing_goes_ahead_of_slots_where_some_are_held_free() {
+        let (one, two) = (Key::parse("a").unwrap(), Key::parse("b").unwrap());
+        let kept = Dispatch { min_slots: vec![(two.clone(), 1)], ..Dispatch::default() };
+        let mut keys = Keys::new(&Dispatch::default(), &[Some(4)], false);
+        keys.set_ahead(0, |_| 100);
+        let handed = |keys: &mut Keys, key: &Key, lane| {
+            let account = keys.open(key, 0);
+            keys.wait(account, LaneId(lane), false, NOW);
+            let mut went = 0;
+            while keys.next(NOW).is_some() {
+                let _ = keys.start((account, key), 1, NOW);
+                keys.wait(account, LaneId(lane), false, NOW);
+                went += 1;
+            }
+            keys.close(account, LaneId(lane));
+            went
+        };
+        keys.set_dispatch(&kept, NOW);
+        assert_eq!(handed(&mut keys, &one, 1), 3, "what goes ahead must not use up what is held");
+        keys.set_ahead(0, |_| 100);
+        assert_eq!(handed(&mut keys, &two, 2), 1, "and it is there for whom it is held");
+        assert_eq!(handed(&mut keys, &one, 3), 0);
     }
 
     #[test]

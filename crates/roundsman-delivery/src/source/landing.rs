@@ -34,7 +34,9 @@ impl Lanes {
             Ending::Gone | Ending::Unacknowledged => {}
         }
         if let Some(out) = lane.out.remove(&told.seq) {
+            let seats = self.seats.of(&self.limits, lane).filter(|_| out.fare.is_some());
             self.landed(told, out, now);
+            seats.into_iter().for_each(|seats| self.seat_next(seats));
         }
         self.metrics.unacknowledged.store(self.unacknowledged as u64, Ordering::Relaxed);
         self.metrics.in_flight.store(self.flying as u64, Ordering::Relaxed);
@@ -47,8 +49,11 @@ impl Lanes {
         for seq in &served.seqs {
             if let Some(fare) = lane.out.get_mut(seq).and_then(|out| out.fare.take()) {
                 self.keys.settle(&lane.lane.key, fare, Some(served.took), now);
+                self.seats.leave(&self.limits, lane);
             }
         }
+        let seats = self.seats.of(&self.limits, lane);
+        seats.into_iter().for_each(|seats| self.seat_next(seats));
     }
 
     /// Charges what is still with its target for the time it has been there.
@@ -90,6 +95,7 @@ impl Lanes {
             self.flying_bytes -= out.bytes;
             if let Some(fare) = out.fare.take() {
                 self.keys.settle(&lane.lane.key, fare, None, now);
+                self.seats.leave(&self.limits, lane);
             }
             if self.alone == Some(told.lane) && self.flying == 0 {
                 self.alone = None;

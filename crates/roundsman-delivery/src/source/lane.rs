@@ -1,6 +1,6 @@
 //! One resident lane: what was read of it and not dispatched, and what of it is out. Pure.
 
-use super::keys::Fare;
+use super::fare::Fare;
 use super::needs::{Needs, Way};
 use crate::augment::Augment;
 use roundsman::fair::Account;
@@ -96,6 +96,8 @@ pub(crate) struct Resident {
     pub(crate) listed: bool,
     /// No room in its topic's window.
     pub(crate) parked: bool,
+    /// No room at its endpoint.
+    pub(crate) unseated: bool,
     /// Something of it was dispatched since it became resident.
     pub(crate) had_turn: bool,
     /// Nothing happened since the last sweep.
@@ -131,6 +133,7 @@ impl Resident {
             blocked: false,
             listed: false,
             parked: false,
+            unseated: false,
             had_turn: false,
             idle: false,
         }

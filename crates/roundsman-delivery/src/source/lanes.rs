@@ -7,6 +7,7 @@ use super::keys::Keys;
 use super::lane::{OutState, Resident};
 use super::needs::{Needs, Way};
 use super::parking::{Parking, Try, bar};
+use super::seats::Seats;
 use super::why::Aside;
 use crate::augment::Augment;
 use crate::metrics::Metrics;
@@ -91,6 +92,7 @@ pub(crate) struct Lanes {
     pub(super) audience: Audience,
     pub(super) parking: Parking,
     pub(super) fences: Fences,
+    pub(super) seats: Seats,
     pub(super) aside: Aside,
     pub(super) wants: Wants,
     pub(super) metrics: Arc<Metrics>,
@@ -124,6 +126,7 @@ impl Lanes {
             audience: Audience::default(),
             parking: Parking::default(),
             fences: Fences::default(),
+            seats: Seats::default(),
             aside: Aside::default(),
             wants: Wants::default(),
             metrics,
@@ -299,7 +302,7 @@ impl Lanes {
             self.queued_bytes -= bytes;
         }
         let waits = lane.parked || lane.fenced || lane.back_to.is_some();
-        if !lane.queue.is_empty() && !lane.listed && !waits {
+        if !lane.queue.is_empty() && !lane.listed && !waits && !lane.unseated {
             lane.look(&self.limits.augments);
             let is_new = lane.out.is_empty() && !lane.fetching;
             if is_new && !lane.needs.is_none() && self.keys.looking() >= Limits::LOOKING {
@@ -309,7 +312,8 @@ impl Lanes {
             self.keys.list(id, lane, false, self.now);
         }
         let crowded = self.crowded || self.keys.is_crowded(lane.account);
-        if crowded && lane.had_turn && lane.out.is_empty() && !lane.fetching && !waits {
+        let had_turn = lane.had_turn || lane.unseated;
+        if crowded && had_turn && lane.out.is_empty() && !lane.fetching && !waits {
             // It has had its turn, and others wait to be read: it waits for the next round.
             self.wants.passed |= !lane.is_done();
             return self.evict(id);

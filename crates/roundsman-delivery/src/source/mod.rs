@@ -27,6 +27,7 @@ mod audience;
 mod bounded;
 mod bounds;
 mod clerk;
+mod fare;
 mod fence;
 mod info;
 mod keys;
@@ -38,6 +39,7 @@ mod parking;
 mod pick;
 mod reach;
 mod reading;
+mod seats;
 mod stage;
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,11 @@ impl Way {
         Self { augments: needs, target }
     }
 
+    /// The endpoint of its target, where that has any.
+    pub(crate) fn target(&self) -> Option<Endpoint> {
+        self.target
+    }
+
     /// Whether messages of its topic may need lookups.
     pub(crate) fn has_lookups(&self) -> bool {
         !self.augments.is_none()

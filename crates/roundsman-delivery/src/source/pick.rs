@@ -53,7 +53,10 @@ impl Lanes {
             let Some((account, id)) = self.keys.next(now) else { break };
             if let Some(lane) = self.lanes.get_mut(&id) {
                 lane.listed = false;
+                let seats = self.seats.of(&self.limits, lane);
                 self.turn(id, demand - picked.messages.len(), now, &mut picked);
+                // One that was woken may have gone without, and another waits.
+                seats.into_iter().for_each(|seats| self.seat_next(seats));
             }
             self.keys.rested(account);
             if self.alone.is_some() && !picked.alone {
@@ -158,14 +161,11 @@ impl Lanes {
             self.poke(id);
             return None;
         }
-        let mut most = most;
-        if rule.is_serial() || self.parking.is_trying(endpoints(), id) {
-            most = 1_usize.saturating_sub(lane.flying);
-        } else if self.limits.targets.is_shared(lane.rule, rule) {
-            let share = (self.keys.handed(lane.rule) / 4).max(SHARE);
-            most = most.min(share.saturating_sub(lane.flying));
-        }
-        (most > 0).then_some((lane.account, most))
+        let alone = rule.is_serial() || self.parking.is_trying(endpoints(), id);
+        let room = if alone { 1_usize.saturating_sub(lane.flying) } else { most };
+        let account = lane.account;
+        let room = room.min(self.seats_for(id)?);
+        (room > 0).then_some((account, room))
     }
 
     /// Whether the next message of a lane needs what those before it needed; else its turn comes
@@ -221,6 +221,7 @@ impl Lanes {
         let fare = Some(self.keys.start((lane.account, &lane.lane.key), bytes, now));
         lane.flying += 1;
         (lane.idle, lane.had_turn) = (false, true);
+        self.seats.take(&self.limits, lane);
         let mut attempt = record.next_attempt();
         let mut again = false;
         let mut history = record.history.clone();
@@ -241,9 +242,6 @@ impl Lanes {
         (Message { record, attempt, again }, lane.rule)
     }
 }
-
-/// Of what a rule can serve at once, what a lane may have however little that is.
-const SHARE: usize = 8;
 
 /// Whether messages under `rule` wait for an acknowledgement while `askers` have joined.
 pub(super) fn asks(rule: &Rule, askers: u32) -> bool {

@@ -75,6 +75,9 @@ impl Lanes {
             if lane.parked {
                 report.add(Wait::Window);
             }
+            if lane.unseated {
+                report.add(Wait::Slots);
+            }
         }
         for standing in self.keys.standings(key) {
             report.ready |= standing.ready && standing.parked.is_none();

@@ -89,6 +89,7 @@ fn parked(wait: &Wait) -> Value {
         Wait::Backoff { .. } => ("back-off", "a failed attempt is tried again later"),
         Wait::Absent => ("absent", "nobody has joined"),
         Wait::Endpoint => ("endpoint", "what they are for does not answer"),
+        Wait::Slots => ("slots", "as many are on their way to the same endpoint as may be"),
     };
     let mut shown = json!({ "why": why, "detail": what });
     if let Wait::Backoff { until } = wait {

@@ -152,9 +152,8 @@ impl Target for Webhooks {
     }
 
     fn capacity(&self, rule: usize) -> Option<usize> {
-        let share = share(&self.0.roads.get(&rule)?.webhook);
-        let one_host = self.0.roads.get(&rule)?.fixed.is_some();
-        Some(if one_host { share.per_endpoint } else { share.concurrency })
+        let webhook = &self.0.roads.get(&rule)?.webhook;
+        Some(webhook.concurrency.min(webhook.per_host))
     }
 
     fn service(&self, rule: usize) -> Option<Duration> {
@@ -162,8 +161,9 @@ impl Target for Webhooks {
         (service > 0).then(|| Duration::from_micros(service))
     }
 
-    fn is_shared(&self, rule: usize) -> bool {
-        self.0.roads.get(&rule).is_some_and(|road| road.fixed.is_none())
+    fn endpoint_capacity(&self, rule: usize) -> Option<usize> {
+        let road = self.0.roads.get(&rule).filter(|road| road.fixed.is_none())?;
+        Some(share(&road.webhook).per_endpoint)
     }
 
     fn endpoint(&self, rule: usize, topic: &str) -> Option<Endpoint> {
@@ -191,8 +191,9 @@ impl Shared {
     }
 
     async fn send(&self, road: &Road, Job { batch, place }: Job) {
-        let Batch { messages, acknowledger, slot: _slot, .. } = batch;
+        let Batch { messages, mut acknowledger, slot: _slot, .. } = batch;
         let now = self.clock.now();
+        acknowledger.begun(now);
         let admitted = match self.endpoints.admit(place.endpoint, now, road.lease()) {
             Admission::Wait(until) => return acknowledger.parked(place.endpoint, until),
             admitted => admitted,

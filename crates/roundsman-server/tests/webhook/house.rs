@@ -60,9 +60,13 @@ impl House {
     }
 
     pub async fn send_payload(&self, topic: &str, id: &str, payload: &'static str) {
+        self.send_for(topic, topic, id, payload).await;
+    }
+
+    pub async fn send_for(&self, topic: &str, key: &str, id: &str, payload: &'static str) {
         let draft = Draft {
             topic: topic.into(),
-            key: Key::from_parts([topic]).unwrap(),
+            key: Key::from_parts([key]).unwrap(),
             event: "order.shipped".into(),
             payload: payload.into(),
             id: Some((id.into(), Fingerprint::of(&[id.as_bytes()]))),

@@ -9,5 +9,6 @@ mod house;
 mod outage;
 mod parking;
 mod receiver;
+mod sharing;
 mod standard;
 mod status;
