@@ -16,17 +16,15 @@ use rustls::ClientConfig;
 use std::error::Error;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use tower::Service;
 
 /// Bytes of an answer's body that are read at most.
 pub(crate) const READ: usize = 64 * 1024;
 /// Bytes of an answer's body that are kept.
 const KEPT: usize = 1024;
-/// Bytes that an answer's head may have.
+/// Bytes that an answer's head may have; of fields the client takes 100.
 const HEAD: usize = 64 * 1024;
-/// Fields that an answer's head may have.
-const FIELDS: usize = 100;
 /// How long a connection that nobody uses is kept.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -62,8 +60,7 @@ pub(crate) fn sender(connector: Connector, tls: ClientConfig, per_host: usize) -
         .pool_max_idle_per_host(per_host)
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
-        .http1_max_buf_size(HEAD)
-        .http1_max_headers(FIELDS);
+        .http1_max_buf_size(HEAD);
     builder.build(Limited { inner: connector, within })
 }
 
@@ -73,23 +70,20 @@ pub(crate) async fn post(
     request: Request<Full<Bytes>>,
     within: Duration,
 ) -> Answered {
-    let deadline = Instant::now() + within;
     let mut answered = Answered::default();
-    match timeout_at(deadline, sender.request(request)).await {
-        Ok(Ok(response)) => {
-            if timeout_at(deadline, read(response, &mut answered)).await.is_err() {
-                answered.broken = Some(format!("the answer did not end within {within:?}"));
-                answered.late = true;
+    let exchange = async {
+        match sender.request(request).await {
+            Ok(response) => read(response, &mut answered).await,
+            Err(error) => {
+                answered.late = matches!(connect_error(&error), Some(ConnectError::Late));
+                answered.broken = Some(words(&error));
             }
         }
-        Ok(Err(error)) => {
-            answered.late = matches!(connect_error(&error), Some(ConnectError::Late));
-            answered.broken = Some(words(&error));
-        }
-        Err(_) => {
-            answered.broken = Some(format!("no answer within {within:?}"));
-            answered.late = true;
-        }
+    };
+    if timeout(within, exchange).await.is_err() {
+        let what = if answered.status.is_some() { "the answer did not end" } else { "no answer" };
+        answered.broken = Some(format!("{what} within {within:?}"));
+        answered.late = true;
     }
     answered
 }

@@ -11,7 +11,8 @@ use super::sign::signature;
 use super::turns::{Share, Turns};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::http::uri::Scheme;
 use hyper::{Method, Request, Uri};
 use parking_lot::Mutex;
 use roundsman_delivery::{Batch, Message, Target, Trouble};
@@ -52,6 +53,7 @@ struct Road {
 struct Place {
     uri: Uri,
     url: Arc<str>,
+    host: HeaderValue,
     endpoint: Endpoint,
 }
 
@@ -301,24 +303,25 @@ impl Road {
     ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let (id, seconds) = (message.record.id.to_string(), now.0.div_euclid(1_000_000));
         let body = body(&message.record);
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(place.uri.clone())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header(USER_AGENT, HeaderValue::from_static(AGENT))
-            .header("webhook-id", &id)
-            .header("webhook-timestamp", seconds);
+        let mut headers = HeaderMap::with_capacity(FIELDS + self.webhook.headers.len());
+        headers.insert(HOST, place.host.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         if !self.webhook.keys.is_empty() {
             let signed = signature(&self.webhook.keys, &id, seconds, &body);
-            request = request.header("webhook-signature", signed);
+            headers.insert(SIGNATURE, HeaderValue::try_from(signed)?);
         }
-        if let Some(headers) = request.headers_mut() {
-            // The rule's own go over what is said above, but for what it may not name.
-            for (name, value) in &self.webhook.headers {
-                headers.insert(name.clone(), value.clone());
-            }
+        headers.insert(ID, HeaderValue::try_from(id)?);
+        headers.insert(TIMESTAMP, HeaderValue::from(seconds));
+        // The rule's own go over what is said above, but for what it may not name.
+        for (name, value) in &self.webhook.headers {
+            headers.insert(name.clone(), value.clone());
         }
-        request.body(Full::new(body))
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = place.uri.clone();
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 }
 
@@ -332,13 +335,30 @@ fn share(webhook: &Webhook) -> Share {
 }
 
 const AGENT: &str = concat!("Roundsman/", env!("CARGO_PKG_VERSION"));
+const ID: HeaderName = HeaderName::from_static("webhook-id");
+const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+/// Fields of a request, its length included.
+const FIELDS: usize = 7;
 
 impl Place {
     fn new(url: String) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
         let endpoint = Endpoint::of(&url);
-        Some(Self { uri, url: url.into(), endpoint })
+        let host = host(&uri)?;
+        Some(Self { uri, url: url.into(), endpoint, host })
     }
+}
+
+/// What stands in `Host`: the port only where it is not what the scheme says.
+fn host(uri: &Uri) -> Option<HeaderValue> {
+    let usual = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let host = uri.host()?;
+    let host = match uri.port_u16().filter(|port| *port != usual) {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    host.try_into().ok()
 }
 
 impl fmt::Debug for Webhooks {
