@@ -18,6 +18,7 @@ pub mod http;
 mod listener;
 pub mod log;
 pub mod lookup;
+mod outbox;
 mod serve;
 mod shutdown;
 mod store;

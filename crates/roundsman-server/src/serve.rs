@@ -5,7 +5,7 @@ use crate::channel::{self, Hub};
 use crate::config::{Config, StoreUrl, WEBHOOK};
 use crate::listener::Listener;
 use crate::webhook::{Surroundings, SystemResolver, Webhooks, trust};
-use crate::{App, http, store, tls};
+use crate::{App, http, outbox, store, tls};
 use roundsman::Reason;
 use roundsman_delivery::{Node, NodeBuilder, To};
 use roundsman_store::{StoreError, SystemClock};
@@ -205,6 +205,8 @@ async fn wire(config: Config, address: SocketAddr) -> Result<App, ServeError> {
         .target(WEBHOOK, Arc::new(webhooks.clone()))
         .start()
         .map_err(failed)?;
+    // It ends with the intake, or with the store.
+    tokio::spawn(outbox::drain(node.clone(), config.limits));
     let access = Arc::new(Access::new(&config));
     Ok(App { node, hub, webhooks, access, config: Arc::new(config) })
 }

@@ -36,6 +36,7 @@ mod key;
 mod lane;
 mod memory;
 mod operate;
+mod outbox;
 mod outcome;
 mod pattern;
 mod record;
@@ -54,6 +55,7 @@ pub use memory::{
     SavedPlace,
 };
 pub use operate::{DeadFilter, DeadLetter, DeadPage, Operate, Sweep, Swept, TakenBack};
+pub use outbox::{Outbox, OutboxRow};
 pub use outcome::{ClaimId, DeadReason, Failure, Outcome, Place, Settled, Settlement, Which};
 pub use pattern::Pattern;
 pub use record::{Bounds, Draft, Fingerprint, History, Receipt, Record};

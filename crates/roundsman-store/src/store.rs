@@ -2,7 +2,7 @@
 
 use crate::{
     AcceptError, Block, Bounds, ClaimId, Draft, Endpoint, Guarantee, Inspect, Lane, LaneId,
-    Operate, Receipt, Record, Settled, Settlement, StoreError, Timestamp,
+    Operate, Outbox, Receipt, Record, Settled, Settlement, StoreError, Timestamp,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -73,6 +73,11 @@ pub trait Store: Inspect + Operate {
 
     /// Takes the stream of hints; `None` the second time.
     fn hints(&self) -> Option<Hints>;
+
+    /// The table that applications insert messages into, where the store has one.
+    fn outbox(&self) -> Option<&dyn Outbox> {
+        None
+    }
 
     /// Stops, durably; calls after it fail with [`StoreError::Closed`].
     fn close(&self) -> Answer<'_, ()>;

@@ -12,7 +12,8 @@ use futures_util::future::select_all;
 use parking_lot::RwLock;
 use roundsman::{Reason, StageRef};
 use roundsman_store::{
-    Draft, Endpoint, Key, LaneId, MessageId, Receipt, Settled, Sighting, State, Store, StoreError,
+    AcceptError, Answer, Bounds, Draft, Endpoint, Key, LaneId, MessageId, Outbox, Receipt, Settled,
+    Sighting, State, Store, StoreError,
 };
 use rustc_hash::FxHashMap;
 use std::fmt;
@@ -107,11 +108,43 @@ impl Node {
     /// # Cancel safety
     /// Dropped before it is done, whether the messages were accepted is unknown.
     pub async fn accept(&self, batch: Vec<Draft>) -> Result<Vec<Receipt>, IntakeError> {
+        self.take_in(batch, |batch, bounds| self.0.store.accept(batch, bounds)).await
+    }
+
+    /// The table that applications insert messages into, where the store has one.
+    #[must_use]
+    pub fn outbox(&self) -> Option<&dyn Outbox> {
+        self.0.store.outbox()
+    }
+
+    /// Takes messages in that were read from the outbox, and deletes their rows with that.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept); or the store has no outbox.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, whether they were accepted is unknown: those that were have no
+    /// rows any more.
+    pub async fn accept_rows(
+        &self,
+        batch: Vec<Draft>,
+        rows: Vec<u64>,
+    ) -> Result<Vec<Receipt>, IntakeError> {
+        let none = || StoreError::Unsupported("this store has no outbox".into());
+        let outbox = self.outbox().ok_or_else(|| AcceptError::Store(none()))?;
+        self.take_in(batch, |batch, bounds| outbox.take(batch, bounds, rows)).await
+    }
+
+    async fn take_in<'a>(
+        &'a self,
+        batch: Vec<Draft>,
+        accept: impl FnOnce(Vec<Draft>, Bounds) -> Answer<'a, Vec<Receipt>, AcceptError>,
+    ) -> Result<Vec<Receipt>, IntakeError> {
         if self.0.draining.load(Ordering::Relaxed) {
             return Err(IntakeError::Draining);
         }
         let watched = self.0.feed.of_interest(&batch, &self.0.settings.bounds);
-        let receipts = self.0.store.accept(batch, self.0.settings.bounds).await?;
+        let receipts = accept(batch, self.0.settings.bounds).await?;
         self.0.feed.accepted(watched, &receipts);
         let duplicates = receipts.iter().filter(|receipt| receipt.duplicate).count() as u64;
         let taken = receipts.len() as u64 - duplicates;

@@ -20,6 +20,7 @@ mod fetch;
 mod inspect;
 mod load;
 mod open;
+mod outbox;
 mod probe;
 mod row;
 mod rows;

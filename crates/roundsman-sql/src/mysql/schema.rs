@@ -15,6 +15,8 @@
 //!  account   name ─ key · backlog · held
 //!  ids       id ─ fingerprint · lane · seq · key · topic · accepted · expires · fate · settled · history
 //!  dead      seq ─ lane · key · topic · accepted · expires · id · event · reason · died · history · payload
+//!  outbox    number ─ topic · payload · event · key · id · deliver_at · expires_at · written · error
+//!              what others insert; the one table that is theirs to write to
 //!  claim     id ─ alone · members
 //!  state     one row: version · salt · epoch · numbers reserved · totals · exact · owner · seen
 //! ```
@@ -29,11 +31,11 @@ use super::error::Sql;
 use super::row::int;
 
 /// The version that this code reads and writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// How each version came to be out of the one before it; the first out of nothing. A statement
 /// that makes or changes a table is committed at once here, so that each can be done twice.
-const STEPS: [&[&str]; VERSION as usize] = [&V1];
+const STEPS: [&[&str]; VERSION as usize] = [&V1, &V2];
 
 const V1: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS roundsman_lane (
@@ -79,6 +81,14 @@ const V1: [&str; 9] = [
      ) ENGINE=InnoDB",
     "INSERT IGNORE INTO roundsman_state VALUES (1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, '', 0)",
 ];
+
+/// Text as it is written, since others write it. A moment goes by the zone of its session.
+const V2: [&str; 1] = ["CREATE TABLE IF NOT EXISTS roundsman_outbox (
+        number BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, topic TEXT NOT NULL,
+        payload LONGTEXT NOT NULL, event TEXT, `key` TEXT, id TEXT,
+        deliver_at TIMESTAMP(6) NULL DEFAULT NULL, expires_at TIMESTAMP(6) NULL DEFAULT NULL,
+        written TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), error TEXT
+     ) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"];
 
 /// Made first, by itself: its version says which steps are done.
 const STATE: &str = "CREATE TABLE IF NOT EXISTS roundsman_state (

@@ -2,6 +2,7 @@
 
 use super::connect::Connection;
 use super::error::Sql;
+use super::outbox;
 use super::row::{key_name, lane_name, signed, wait};
 use super::rows::{Cells, Rows, table};
 use crate::served::changes::{Buried, Changes, Gone, LaneChange, NewId, NewMessage, PutOff, Tried};
@@ -317,6 +318,7 @@ impl Jobs {
             self.add(CLAIM, vec![signed(*id).into(), (*alone).into(), members.as_slice().into()]);
         }
         self.each(CLAIM_GONE, claims_gone, |cells, id| cells.int(signed(*id)));
+        outbox::each(changes, |statement, values| self.add(statement, vec![values]));
         if let Some((seq, lanes)) = numbers {
             self.add(NUMBERS, vec![signed(*seq).into(), signed(*lanes).into()]);
         }

@@ -18,6 +18,8 @@
 //!  ids       id ─ fingerprint · lane · seq · key · topic · accepted · expires · fate · settled · history
 //!              every sender's id that is remembered, and made ids of messages that were moved
 //!  dead      seq ─ lane · key · topic · accepted · expires · id · event · reason · died · history · payload
+//!  outbox    number ─ topic · payload · event · key · id · deliver_at · expires_at · written · error
+//!              what others insert; the one table that is theirs to write to
 //!  claim     id ─ alone · members        one row a claimed batch, inserted and deleted, never rewritten
 //!  state     one row: version · salt · epoch · numbers reserved · totals · exact · owner · seen
 //! ```
@@ -35,10 +37,10 @@ use super::connect::Connection;
 use super::error::Sql;
 
 /// The version that this code reads and writes.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// How each version came to be out of the one before it; the first out of nothing.
-const STEPS: [&str; VERSION as usize] = [V1];
+const STEPS: [&str; VERSION as usize] = [V1, V2];
 
 const V1: &str = r#"
 CREATE TABLE state (
@@ -150,6 +152,22 @@ ALTER TABLE state SET (fillfactor = 20);
 ALTER TABLE lane SET (fillfactor = 70);
 
 INSERT INTO state VALUES (true, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, true, '', now());
+"#;
+
+const V2: &str = r#"
+CREATE TABLE outbox (
+    number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic      text NOT NULL,
+    payload    text NOT NULL,
+    event      text,
+    key        text,
+    id         text,
+    deliver_at timestamptz,
+    expires_at timestamptz,
+    written    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    error      text
+);
+ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 1);
 "#;
 
 /// The version of the schema that is there; `None` where there is none.

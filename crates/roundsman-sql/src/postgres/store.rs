@@ -4,14 +4,15 @@ use super::connect::Connection;
 use super::error::Sql;
 use super::fetch::{self, LaneNames};
 use super::url::Place;
-use super::{inspect, load, open, probe, write};
+use super::{inspect, load, open, outbox, probe, write};
 use crate::cache::Cache;
 use crate::served::backend::{Backend, Read, Write};
 use crate::served::changes::Changes;
 use crate::served::wants::{Loaded, Wants};
 use crate::served::{ClaimRow, Opened, Served, hand_on};
 use roundsman_store::{
-    Ask, Clock, DeadPage, Fetched, Guarantee, IdSalt, Sighting, StoreError, Sweep, Timestamp,
+    Ask, Clock, DeadPage, Fetched, Guarantee, IdSalt, OutboxRow, Sighting, StoreError, Sweep,
+    Timestamp,
 };
 use std::sync::Arc;
 
@@ -175,6 +176,16 @@ impl Read for Reader {
     async fn dead(&mut self, sweep: Sweep, salt: IdSalt) -> Result<DeadPage, StoreError> {
         let page = inspect::page(&mut self.connection, &sweep, salt).await;
         page.map_err(|error| self.connection.explain(&error))
+    }
+
+    async fn outbox(
+        &mut self,
+        most: usize,
+        max_chars: usize,
+        without: Vec<Arc<str>>,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let rows = outbox::rows(&mut self.connection, most, max_chars, &without).await;
+        rows.map_err(|error| self.connection.explain(&error))
     }
 
     async fn probe(&mut self) -> Result<Guarantee, StoreError> {

@@ -4,6 +4,7 @@
 use super::connect::{Connection, Job, Value};
 use super::error::Sql;
 use super::load::values;
+use super::outbox;
 use super::row::{int, plain, wait};
 use crate::served::changes::{Changes, Gone, LaneChange, NewId, NewMessage, PutOff};
 use roundsman_store::Counts;
@@ -284,6 +285,19 @@ impl<'a> Jobs<'a> {
         }
     }
 
+    fn add_outbox(&mut self, Changes { outbox_taken, outbox_marked, .. }: &'a Changes) {
+        if !outbox_taken.is_empty() {
+            self.add(outbox::TAKEN, values![column!(outbox_taken, |number| int(*number))]);
+        }
+        if !outbox_marked.is_empty() {
+            let values = values![
+                column!(outbox_marked, |(number, _)| int(*number)),
+                column!(outbox_marked, |(_, why)| plain(why)),
+            ];
+            self.add(outbox::MARKED, values);
+        }
+    }
+
     fn add_claims(&mut self, changes: &'a Changes) {
         let Changes { claims, claims_gone, numbers, exact, .. } = changes;
         if !claims.is_empty() {
@@ -297,6 +311,7 @@ impl<'a> Jobs<'a> {
         if !claims_gone.is_empty() {
             self.add(CLAIM_GONE, values![column!(claims_gone, |id| int(*id))]);
         }
+        self.add_outbox(changes);
         if let Some((seq, lanes)) = numbers {
             self.add(NUMBERS, values![int(*seq), int(*lanes)]);
         }

@@ -5,7 +5,7 @@ use super::claim::ClaimRow;
 use super::ledger::Opened;
 use super::wants::{Loaded, Wants};
 use roundsman_store::{
-    Ask, DeadPage, Fetched, Guarantee, IdSalt, Sighting, StoreError, Sweep, Timestamp,
+    Ask, DeadPage, Fetched, Guarantee, IdSalt, OutboxRow, Sighting, StoreError, Sweep, Timestamp,
 };
 use std::future::Future;
 use std::sync::Arc;
@@ -76,6 +76,14 @@ pub(crate) trait Read: Send + 'static {
         sweep: Sweep,
         salt: IdSalt,
     ) -> impl Future<Output = Result<DeadPage, StoreError>> + Send;
+
+    /// The oldest rows of the outbox; see [`Outbox::rows`](roundsman_store::Outbox::rows).
+    fn outbox(
+        &mut self,
+        most: usize,
+        max_chars: usize,
+        without: Vec<Arc<str>>,
+    ) -> impl Future<Output = Result<Vec<OutboxRow>, StoreError>> + Send;
 
     fn probe(&mut self) -> impl Future<Output = Result<Guarantee, StoreError>> + Send;
 }

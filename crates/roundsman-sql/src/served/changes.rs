@@ -39,6 +39,9 @@ pub(crate) struct Changes {
     pub(crate) accounts_gone: Vec<Key>,
     pub(crate) claims: Vec<(u64, bool, Vec<u8>)>,
     pub(crate) claims_gone: Vec<u64>,
+    /// Rows of the outbox that are accepted, and those that cannot be, with why not.
+    pub(crate) outbox_taken: Vec<u64>,
+    pub(crate) outbox_marked: Vec<(u64, String)>,
     /// Numbers up to these are used, or may be.
     pub(crate) numbers: Option<(u64, u64)>,
     /// Everything that may be written late has been: the totals.
@@ -157,6 +160,8 @@ impl Changes {
             accounts_gone,
             claims,
             claims_gone,
+            outbox_taken,
+            outbox_marked,
             numbers,
             exact,
         } = self;
@@ -177,6 +182,8 @@ impl Changes {
             && accounts_gone.is_empty()
             && claims.is_empty()
             && claims_gone.is_empty()
+            && outbox_taken.is_empty()
+            && outbox_marked.is_empty()
             && numbers.is_none()
             && exact.is_none()
     }

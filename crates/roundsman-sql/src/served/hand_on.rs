@@ -23,6 +23,10 @@ macro_rules! hand_on {
             fn hints(&self) -> Option<Hints> {
                 self.0.hints()
             }
+
+            fn outbox(&self) -> Option<&dyn Outbox> {
+                self.0.outbox()
+            }
         });
         hand_on!(Inspect for $store {
             fn find(id: &'a str) -> Option<Sighting>, StoreError;

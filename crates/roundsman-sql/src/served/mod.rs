@@ -47,6 +47,7 @@ mod ledger;
 mod look;
 mod message;
 mod operate;
+mod outbox;
 mod owner;
 mod patience;
 mod promise;

@@ -7,14 +7,14 @@ use super::patience::in_time;
 use super::promote::Promotion;
 use super::settle::Batch;
 use super::writer::{Started, Writer};
-use super::{accept, claim, look, operate, promote, settle};
+use super::{accept, claim, look, operate, outbox, promote, settle};
 use parking_lot::Mutex;
 use roundsman_store::HintSender;
 use roundsman_store::{
     AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, DeadPage, Draft,
-    Fetched, Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate, Ownership,
-    Promoted, Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store, StoreError, Sweep,
-    Swept, TakenBack,
+    Fetched, Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate, Outbox,
+    OutboxRow, Ownership, Promoted, Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store,
+    StoreError, Sweep, Swept, TakenBack,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -161,6 +161,10 @@ impl<B: Backend> Store for Served<B> {
         self.hints.lock().take()
     }
 
+    fn outbox(&self) -> Option<&dyn Outbox> {
+        Some(self)
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             drop(self.desk.lock().take().ok_or(StoreError::Closed)?);
@@ -208,6 +212,33 @@ impl<B: Backend> Operate for Served<B> {
 
     fn drop_dead(&self, sweep: Sweep) -> Answer<'_, Swept> {
         self.write(sweep, 0, operate::drop_dead)
+    }
+}
+
+impl<B: Backend> Outbox for Served<B> {
+    fn rows(
+        &self,
+        most: usize,
+        max_chars: usize,
+        without: Vec<Arc<str>>,
+    ) -> Answer<'_, Vec<OutboxRow>> {
+        Box::pin(
+            self.read(&self.looks, move |it| Box::pin(it.outbox(most, max_chars, without.clone()))),
+        )
+    }
+
+    fn take(
+        &self,
+        batch: Vec<Draft>,
+        bounds: Bounds,
+        rows: Vec<u64>,
+    ) -> Answer<'_, Vec<Receipt>, AcceptError> {
+        let weight = batch.iter().map(|draft| draft.payload.len() + 200).sum();
+        self.write(((batch, bounds), rows), weight, outbox::take)
+    }
+
+    fn mark(&self, faults: Vec<(u64, String)>) -> Answer<'_, ()> {
+        self.write(faults, 0, outbox::mark)
     }
 }
 
