@@ -8,6 +8,9 @@ use super::{
 };
 
 impl<P: Eq + Hash> Scheduler<P> {
+    /// Old ones that are looked at when it is their turn among new ones.
+    const FEW: usize = 16;
+
     /// Whose turn it is. The same account until it is started, rests, or something changes.
     ///
     /// `None`: nobody has work who may be served now; [`alarm`](Self::alarm) says until when, if
@@ -87,13 +90,39 @@ impl<P: Eq + Hash> Scheduler<P> {
         if ring.ready_old == 0 {
             ring.since = now;
         }
-        let waited = now.saturating_sub(ring.since);
-        if (ring.ready_old == 0 || (ring.run < guard && waited < patience))
-            && let Some(chosen) = self.choose_new(at)
-        {
-            return Some(chosen);
+        let (run, has_waited) = (ring.run, now.saturating_sub(ring.since) >= patience);
+        let Some(new) = self.choose_new(at) else { return self.choose_old(at) };
+        if has_waited {
+            return self.choose_old(at).or(Some(new));
         }
-        self.choose_old(at).or_else(|| self.choose_new(at))
+        if run < u64::from(guard).saturating_mul(self.quantum()) {
+            return Some(new);
+        }
+        // A turn of the old among the new. Should they be in debt, it is spent on that: the laps
+        // that are given where nobody else waits would be a present at the cost of the new.
+        let old = self.pass_debtors(at);
+        if let (None, Some(ring)) = (old, self.book.ring(at)) {
+            ring.run = 0;
+        }
+        old.or(Some(new))
+    }
+
+    /// The first old one that has credit, if it is among the next few; those before it are given
+    /// some.
+    fn pass_debtors(&mut self, at: u32) -> Option<u32> {
+        for _ in 0..Self::FEW {
+            let ring = self.book.ring(at)?;
+            if ring.ready_old == 0 {
+                return None;
+            }
+            let first = ring.old.first;
+            let node = self.book.node(first);
+            if node.ready && node.deficit > 0 {
+                return Some(first);
+            }
+            self.pass(at, first);
+        }
+        None
     }
 
     /// The first new one that has credit left; those that have none become old.
@@ -122,15 +151,12 @@ impl<P: Eq + Hash> Scheduler<P> {
             }
             let (first, lap) = (ring.old.first, ring.old.len);
             let node = self.book.node(first);
-            if node.deficit > 0 {
-                if node.ready {
-                    return Some(first);
-                }
-                self.book.leave(first);
-                self.forget(first);
+            if node.ready && node.deficit > 0 {
+                return Some(first);
+            }
+            if !self.pass(at, first) {
                 continue;
             }
-            self.turn_over(at, first);
             if self.book.node(first).ready {
                 laps = laps.min(self.laps_owed(first));
             }
@@ -147,31 +173,42 @@ impl<P: Eq + Hash> Scheduler<P> {
     /// Ghosts at the head must not hide the one behind them. A few at a time: what is left for
     /// the next turn is no more than what it costs by itself.
     fn see_off_ghosts(&mut self, at: u32) {
-        for _ in 0..2 {
+        for _ in 0..4 {
             let Some(first) = self.book.ring(at).map(|ring| ring.old.first) else { return };
             if first == NONE || self.book.node(first).ready {
                 return;
             }
-            if self.book.node(first).deficit > 0 {
-                self.book.leave(first);
-                self.forget(first);
-            } else {
-                self.turn_over(at, first);
-            }
+            self.pass(at, first);
         }
     }
 
+    /// Passes over the first of the old list. `false`: it was a ghost that has the credit of a whole
+    /// turn again, as one that comes for the first time, and is gone.
+    fn pass(&mut self, at: u32, first: u32) -> bool {
+        let node = self.book.node(first);
+        if !node.ready && (node.whole || node.deficit >= self.credit(first)) {
+            self.book.leave(first);
+            self.forget(first);
+            return false;
+        }
+        self.turn_over(at, first);
+        true
+    }
+
     /// The first of the old list has its credit for this lap and goes to the end.
-    fn turn_over(&mut self, at: u32, first: u32) {
-        self.give_credit(first, 1);
-        self.book.go_behind(first);
+    pub(super) fn turn_over(&mut self, at: u32, first: u32) {
         let quantum = self.quantum();
         if let Some(ring) = self.book.ring(at) {
+            if ring.lap == 0 {
+                ring.quantum = quantum;
+            }
             ring.lap += 1;
             if ring.lap >= ring.old.len {
-                (ring.quantum, ring.lap) = (quantum, 0);
+                ring.lap = 0;
             }
         }
+        self.give_credit(first, 1);
+        self.book.go_behind(first);
     }
 
     fn laps_owed(&self, at: u32) -> u64 {
@@ -193,13 +230,16 @@ impl<P: Eq + Hash> Scheduler<P> {
         }
     }
 
-    /// Credit for so many turns; nobody saves up more than one.
-    fn give_credit(&mut self, at: u32, turns: u64) {
+    /// Credit for so many turns; nobody saves up more than one, but for what is being served and may
+    /// cost more than was charged.
+    pub(super) fn give_credit(&mut self, at: u32, turns: u64) {
         let credit = self.credit(at);
         let turns = i64::try_from(turns).unwrap_or(i64::MAX);
         let node = self.book.node_mut(at);
-        if node.deficit <= 0 {
-            node.deficit = node.deficit.saturating_add(credit.saturating_mul(turns)).min(credit);
+        if node.deficit < credit {
+            let given = node.deficit.saturating_add(credit.saturating_mul(turns));
+            let most = if node.flying > 0 { credit.saturating_mul(2) } else { credit };
+            (node.deficit, node.whole) = (given.min(most), given >= credit);
         }
     }
 }

@@ -26,14 +26,19 @@
 //!   laps it would take are given at once.
 //! * A key that has just become ready is **new** and goes before old ones, once; then it is old.
 //!   So who uses less than its share hardly waits, however many others have however much to do.
-//! * Old keys are not starved by a stream of new ones: they have one turn in 65, and one in each
-//!   second at the least ([`Policy::guard`], [`Policy::patience`]).
+//! * Old keys are not starved by a stream of new ones: when those have had 64 usual turns' worth,
+//!   one old key goes before them, and one in each second at the least ([`Policy::guard`],
+//!   [`Policy::patience`]). Where all the old ones that are looked at are in debt, the turn repays
+//!   some of it and is no more than that.
+//! * A key that runs dry while others wait is a **ghost**: it keeps its place among the old ones,
+//!   and is given credit there as if it had work, until it has a whole turn's. So it gains nothing
+//!   by coming back as a new one, and loses nothing either.
 //! * A key that has nothing to do costs **nothing**: its account goes when its debt is repaid.
 //! * A key that may have no turn now is **parked**, in no list; nothing scans it.
 //!
 //! What is promised, for `n` slots, the largest cost `L` and a turn's credit `Q`: two keys that
 //! have work all the time differ in what they were served, each divided by its weight, by at most
-//! `Q + 2(n + 1)L`, however long they run; a key within its share waits for a slot and for other
+//! `2Q + 2(n + 1)L`, however long they run; a key within its share waits for a slot and for other
 //! keys within theirs, not for the backlog of anybody; whoever has work and is not parked has a
 //! turn at last.
 //!

@@ -33,6 +33,8 @@ pub(super) struct Node<P> {
     pub(super) ready: bool,
     /// Its owner wants it left out.
     pub(super) barred: bool,
+    /// It was given all of a turn's credit, and has not been charged since.
+    pub(super) whole: bool,
 }
 
 /// Where a node waits.
@@ -69,8 +71,8 @@ pub(super) struct Ring {
     pub(super) ready: u32,
     /// How many of those are in the old list; the others there are ghosts.
     pub(super) ready_old: u32,
-    /// Turns of new ones since an old one had a turn.
-    pub(super) run: u32,
+    /// What new ones were charged since an old one had a turn.
+    pub(super) run: u64,
     /// Since when old ones wait without any of them having had a turn.
     pub(super) since: u64,
     /// What a turn of weight 1 is worth: the same all through a lap, so that it does not matter
@@ -124,6 +126,7 @@ impl<P> Node<P> {
             place: Place::Nowhere,
             ready: false,
             barred: false,
+            whole: false,
         }
     }
 

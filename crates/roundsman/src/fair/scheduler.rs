@@ -272,6 +272,7 @@ impl<P: Eq + Hash> Scheduler<P> {
             mean => mean,
         });
         self.take_off(account.0, cost);
+        self.end_turns(account.0);
         self.hold_up(account.0);
         cost
     }
@@ -282,6 +283,7 @@ impl<P: Eq + Hash> Scheduler<P> {
         while at != 0 {
             let node = self.book.node_mut(at);
             node.deficit = node.deficit.saturating_sub_unsigned(more);
+            node.whole = false;
             let parent = node.parent;
             self.keep_debt(at);
             at = parent;

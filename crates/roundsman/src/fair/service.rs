@@ -16,6 +16,7 @@ impl<P: Eq + Hash> Scheduler<P> {
             let terms = *self.policy.get(self.book.node(at).terms);
             let node = self.book.node_mut(at);
             node.deficit = node.deficit.saturating_sub_unsigned(cost);
+            node.whole = false;
             node.flying += 1;
             least_used += u32::from(node.flying <= terms.least);
             if let Some(rate) = terms.rate {
@@ -26,7 +27,7 @@ impl<P: Eq + Hash> Scheduler<P> {
             let now = self.now;
             let Some(ring) = self.book.ring(parent) else { return };
             match place {
-                Place::New => ring.run = ring.run.saturating_add(1),
+                Place::New => ring.run = ring.run.saturating_add(cost),
                 Place::Old => (ring.run, ring.since) = (0, now),
                 _ => {}
             }
@@ -39,11 +40,16 @@ impl<P: Eq + Hash> Scheduler<P> {
         let (mut at, mut least_used) = (leaf, 0);
         loop {
             let least = self.policy.get(self.book.node(at).terms).least;
+            let credit = self.credit(at);
             let node = self.book.node_mut(at);
             node.deficit = node.deficit.saturating_add_unsigned(charged);
             node.deficit = node.deficit.saturating_sub_unsigned(cost);
+            node.whole &= cost <= charged;
             least_used += u32::from(node.flying > 0 && node.flying <= least);
             node.flying = node.flying.saturating_sub(1);
+            if node.flying == 0 && !node.ready && node.deficit >= credit {
+                (node.deficit, node.whole) = (credit, true);
+            }
             let parent = node.parent;
             self.use_held(at, &mut least_used, false);
             if parent == NONE {
@@ -119,9 +125,7 @@ impl<P: Eq + Hash> Scheduler<P> {
             }
             (None, Place::Old) => {
                 // A ghost: it keeps its place and its debt.
-                self.book.leave(at);
-                self.book.node_mut(at).ready = true;
-                self.book.join(at, Place::Old);
+                self.book.set_ready(at, true);
             }
             (None, _) => {
                 let credit = self.credit(at);
@@ -156,23 +160,38 @@ impl<P: Eq + Hash> Scheduler<P> {
 
     /// A node has no more work. Its debt, if there is any, stays while somebody waits.
     pub(super) fn make_rest(&mut self, at: u32) {
-        let was_new = self.book.node(at).place == Place::New;
-        if let Place::Parked(_) = self.book.node(at).place {
-            self.parked -= 1;
-            self.book.node_mut(at).place = Place::Nowhere;
-        }
-        let was_old = self.book.node(at).place == Place::Old;
-        self.book.leave(at);
-        self.book.node_mut(at).ready = false;
-        let owes = self.book.node(at).deficit < 0;
-        if (was_new || was_old || owes) && self.others_wait(at) {
-            // Its time as a new key is over; coming back it finds itself where it stood.
-            self.book.join(at, Place::Old);
-        } else if owes {
-            self.book.node_mut(at).deficit = 0;
+        match self.book.node(at).place {
+            // Coming back it finds itself where it stood.
+            Place::Old => self.book.set_ready(at, false),
+            // Its time as a new key is over, and what it had of a turn is its first as an old one.
+            Place::New => {
+                self.book.leave(at);
+                self.book.node_mut(at).ready = false;
+                self.book.join(at, Place::Old);
+                self.give_credit(at, 1);
+            }
+            place => {
+                self.parked -= usize::from(matches!(place, Place::Parked(_)));
+                let node = self.book.node_mut(at);
+                (node.place, node.ready) = (Place::Nowhere, false);
+                self.keep_debt(at);
+            }
         }
         self.lower(at);
         self.forget(at);
+    }
+
+    /// Whoever has spent a turn as an old one makes room for the next at once, at every level.
+    pub(super) fn end_turns(&mut self, leaf: u32) {
+        let mut at = leaf;
+        while at != NONE {
+            let node = self.book.node(at);
+            let (parent, is_spent) = (node.parent, node.place == Place::Old && node.deficit <= 0);
+            if is_spent && self.book.ring(parent).is_some_and(|ring| ring.old.first == at) {
+                self.turn_over(parent, at);
+            }
+            at = parent;
+        }
     }
 
     /// Whether anybody beside it waits in the lists of its parent.

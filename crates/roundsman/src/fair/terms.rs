@@ -72,7 +72,7 @@ pub struct Policy<P> {
     pub every: Terms,
     /// Slots of each pool that only keys within their share may use.
     pub reserve: u32,
-    /// So many turns of new keys in a row, then one of an old key.
+    /// Old keys have a turn when new ones have had so many usual turns' worth since the last.
     pub guard: u32,
     /// Old keys have a turn after this time at the latest, in microseconds.
     pub patience: u64,
@@ -83,7 +83,7 @@ pub struct Policy<P> {
 }
 
 impl<P: Eq + Hash> Policy<P> {
-    /// A policy with these terms for every key, a guard of 64 turns and the patience of a second.
+    /// A policy with these terms for every key, a guard of 64 turns' worth and the patience of a second.
     #[must_use]
     pub fn new(every: Terms) -> Self {
         let (named, terms) = (Outline::default(), Vec::new());

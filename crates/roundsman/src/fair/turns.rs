@@ -58,6 +58,15 @@ impl<P> Book<P> {
         }
     }
 
+    /// A node of the old list has work, or has none any more, and keeps its place.
+    pub(super) fn set_ready(&mut self, at: u32, ready: bool) {
+        let node = self.node_mut(at);
+        let (was_ready, parent) = (std::mem::replace(&mut node.ready, ready), node.parent);
+        let Some(ring) = self.ring(parent) else { return };
+        ring.ready = ring.ready - u32::from(was_ready) + u32::from(ready);
+        ring.ready_old = ring.ready_old - u32::from(was_ready) + u32::from(ready);
+    }
+
     /// Sends a node to the end of the old list.
     pub(super) fn go_behind(&mut self, at: u32) {
         self.leave(at);

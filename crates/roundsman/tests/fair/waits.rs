@@ -17,7 +17,8 @@ fn longest_gap(starts: &[u64], end: u64) -> u64 {
 }
 
 /// A stream of keys that come once takes more than there is; the one that has a backlog still has
-/// a turn in every second, and no less than its part of 1 in 65.
+/// a turn in every second, and no less than its part of 1 in 65: but for what it overspent before
+/// anybody knew what a message costs, which is `2(n + 1)` messages at the most.
 #[test]
 fn a_stream_of_new_keys_starves_nobody() {
     let mut who = Fair::new(Policy::new(Terms::FREE), 4, Charge::Time);
@@ -31,7 +32,7 @@ fn a_stream_of_new_keys_starves_nobody() {
         }
     });
     assert!(longest_gap(&starts, 40_000_000) <= 1_010_000);
-    assert!(starts.len() >= all / 66, "{} of {all}", starts.len());
+    assert!(starts.len() + 10 >= all / 66, "{} of {all}", starts.len());
 }
 
 /// However many others have however much to do, a key that sends a message now and then waits
