@@ -11,6 +11,8 @@ mod bounds;
 mod others;
 mod pick;
 mod scenarios;
+#[path = "../../tests/fair/start_time.rs"]
+mod start_time;
 mod table;
 #[allow(dead_code)]
 #[path = "../../tests/fair/world.rs"]
@@ -22,19 +24,19 @@ fn main() {
     let only: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let mut table = Table::new(only);
-    scenarios::quiet_only(&mut table);
-    scenarios::one_noisy(&mut table);
-    scenarios::zipf(&mut table);
-    scenarios::ten_heavy(&mut table);
-    scenarios::churn(&mut table);
-    scenarios::weights(&mut table);
-    scenarios::slow_tenant(&mut table);
-    scenarios::bursts(&mut table);
-    scenarios::more_and_more(&mut table);
-    scenarios::sybil(&mut table);
-    scenarios::trickle(&mut table);
-    scenarios::blocked(&mut table);
-    scenarios::prefetch(&mut table);
+    scenarios::quiet::quiet_only(&mut table);
+    scenarios::quiet::one_noisy(&mut table);
+    scenarios::shares::zipf(&mut table);
+    scenarios::quiet::ten_heavy(&mut table);
+    scenarios::quiet::churn(&mut table);
+    scenarios::shares::weights(&mut table);
+    scenarios::limits::slow_tenant(&mut table);
+    scenarios::shares::bursts(&mut table);
+    scenarios::quiet::more_and_more(&mut table);
+    scenarios::shares::sybil(&mut table);
+    scenarios::shares::trickle(&mut table);
+    scenarios::limits::blocked(&mut table);
+    scenarios::limits::prefetch(&mut table);
     pick::costs(&mut table);
     table.end();
 }

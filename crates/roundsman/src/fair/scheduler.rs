@@ -47,6 +47,8 @@ pub struct Scheduler<P> {
     pub(super) now: u64,
     /// What a message costs on average, times 64: the credit for a turn of weight 1.
     quantum: u64,
+    /// How many costs that is the mean of, up to 64.
+    learned: u8,
     /// When to look again at keys that have had their turns for now.
     pub(super) alarms: BinaryHeap<Reverse<(u64, u32)>>,
     pub(super) pools: Vec<u32>,
@@ -61,6 +63,7 @@ impl<P: Eq + Hash> Scheduler<P> {
         let mut new = Self {
             book: Book::new(Policy::<P>::FREE, policy.cost.max(1)),
             quantum: policy.cost.max(1).saturating_mul(64),
+            learned: 0,
             policy: Arc::new(policy),
             now: 0,
             alarms: BinaryHeap::new(),
@@ -306,7 +309,10 @@ impl<P: Eq + Hash> Scheduler<P> {
 
     fn learn(&mut self, at: u32, cost: u64) {
         let cost = cost.min(u64::MAX >> 8);
-        self.quantum = (self.quantum - self.quantum / 64 + cost).max(64);
+        // The mean of all at first, so that the prior does not matter for long; then of the latest.
+        self.learned = (self.learned + 1).min(64);
+        let each = u64::from(self.learned);
+        self.quantum = (self.quantum - self.quantum / each + cost * 64 / each).max(64);
         let node = self.book.node_mut(at);
         node.mean = match node.mean {
             0 => cost.max(1),

@@ -3,5 +3,6 @@
 mod day_one;
 mod oracle;
 mod shares;
+mod start_time;
 mod waits;
 mod world;
