@@ -36,6 +36,8 @@ mod compact;
 mod config;
 mod entry;
 mod error;
+#[cfg(test)]
+mod golden;
 mod journal;
 mod owner;
 mod part;

@@ -60,6 +60,7 @@ pub(crate) fn take_over(
     config: &KafkaConfig,
     person: &Person,
     now: Timestamp,
+    reading: &Reading,
     mut keep: impl FnMut(u64, Bytes),
 ) -> Result<(Owner, MemoryState, Scan), StoreError> {
     let (mut scan, admin) = (Scan::open(config)?, Admin::open(config)?);
@@ -73,7 +74,9 @@ pub(crate) fn take_over(
     let (nonce, salt) = (person.nonce, IdSalt(rand::random()));
     let open = Open { nonce, salt, numbers: person.numbers, cut: person.epoch == 0 };
     let opened = journal.append(&open.put(now).0)?;
-    let replay = replay(config, &mut scan, opened, &mut keep)?;
+    let (epoch, next, checkpoint) = (opened + 1, opened + 1, Checkpoint::default());
+    let mut owner = Owner { journal, config: config.clone(), epoch, next, checkpoint, admin };
+    let replay = owner.replay(&mut scan, opened, reading, now, &mut keep)?;
     // Between our look and our `open` somebody may have come; they will find that they lost it.
     let is_taken =
         |(epoch, by): &(u64, u64)| person.epoch != 0 && *epoch > person.epoch && *by != nonce;
@@ -81,10 +84,8 @@ pub(crate) fn take_over(
         return Err(fenced(config));
     }
     let state = replay.state.ok_or_else(|| strange(config, opened, Strange::Damaged))?;
-    let (epoch, next) = (opened + 1, opened + 1);
-    let config = config.clone();
-    let checkpoint = replay.checkpoint;
-    Ok((Owner { journal, config, epoch, next, checkpoint, admin }, state, scan))
+    owner.checkpoint = replay.checkpoint;
+    Ok((owner, state, scan))
 }
 
 /// An owner that lives writes something within its lease, so it shows by itself without anybody's
@@ -151,26 +152,39 @@ fn refuse_if_taken(
     }
 }
 
-fn replay(
-    config: &KafkaConfig,
-    scan: &mut Scan,
-    upto: u64,
-    keep: &mut impl FnMut(u64, Bytes),
-) -> Result<Replay, StoreError> {
-    let (low, _) = scan.ends()?;
-    scan.go_to(low)?;
-    let mut replay = Replay::default();
-    loop {
-        let (offset, record) = scan.next()?;
-        keep(offset, record.clone());
-        replay.feed(offset, record).map_err(|why| strange(config, offset, why))?;
-        if offset >= upto {
-            return Ok(replay);
+impl Owner {
+    /// How long an owner writes nothing before it says that it lives, if it has to.
+    pub(crate) fn beat(config: &KafkaConfig) -> Option<Duration> {
+        (!config.lease.is_zero()).then_some(config.lease / 3)
+    }
+
+    /// Reads the journal up to our `open`. However long that takes, others are told that we live.
+    fn replay(
+        &mut self,
+        scan: &mut Scan,
+        upto: u64,
+        reading: &Reading,
+        now: Timestamp,
+        keep: &mut impl FnMut(u64, Bytes),
+    ) -> Result<Replay, StoreError> {
+        let (low, _) = scan.ends()?;
+        scan.go_to(low)?;
+        let (mut replay, mut wrote) = (Replay::default(), Instant::now());
+        loop {
+            let (offset, record) = scan.next()?;
+            keep(offset, record.clone());
+            replay.feed(offset, record).map_err(|why| strange(&self.config, offset, why))?;
+            if offset >= upto {
+                return Ok(replay);
+            }
+            if Self::beat(&self.config).is_some_and(|beat| wrote.elapsed() >= beat) {
+                let alive = self.header(Kind::Alive, now).put();
+                self.append(&alive.0, reading)?;
+                wrote = Instant::now();
+            }
         }
     }
-}
 
-impl Owner {
     /// What a record of ours begins with.
     pub(crate) fn header(&self, kind: Kind, now: Timestamp) -> Header {
         Header { kind, epoch: self.epoch, now }

@@ -131,7 +131,8 @@ impl Writer {
         shared.chunks.lock().clear();
         let keep = |offset, record| shared.chunks.lock().insert(offset, record);
         let now = self.clock.now();
-        let (owner, state, scan) = owner::take_over(&shared.config, &self.person, now, keep)?;
+        let (config, reading) = (&shared.config, &shared.reading);
+        let (owner, state, scan) = owner::take_over(config, &self.person, now, reading, keep)?;
         *shared.state.lock() = state;
         shared.moves.fetch_add(1, Ordering::SeqCst);
         shared.reading.set(scan);
@@ -238,11 +239,9 @@ impl Writer {
         }
     }
 
-    /// How long an owner writes nothing before it says that it lives.
     fn beat(&self) -> Option<Duration> {
-        let lease = self.shared.config.lease;
-        let speaks = matches!(self.standing, Standing::Owner(_)) && !lease.is_zero();
-        speaks.then_some(lease / 3)
+        let is_owner = matches!(self.standing, Standing::Owner(_));
+        Owner::beat(&self.shared.config).filter(|_| is_owner)
     }
 
     /// Says that its owner is there, where nothing else has said so lately.

@@ -223,6 +223,34 @@ async fn a_second_is_refused_while_the_first_lives() {
     assert_eq!(kept_ids(&second).await, [0, 1].into_iter().flat_map(ids).collect());
 }
 
+/// One that has much to read at its start says meanwhile that it lives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_is_refused_while_the_first_reads_the_journal() {
+    let config = KafkaConfig {
+        lease: Duration::from_millis(1500),
+        checkpoint_after: u64::MAX,
+        ..url::fresh()
+    };
+    let first = open(&config);
+    for number in 0..300 {
+        let draft =
+            |index| Draft::new("t", format!("{{\"n\":{}}}", number * 1000 + index)).unwrap();
+        first.accept((0..1000).map(draft).collect(), Bounds::NONE).await.unwrap();
+    }
+    first.close().await.unwrap();
+    let (_, end) = ends(&config);
+    let reading = tokio::task::spawn_blocking({
+        let config = config.clone();
+        move || open(&config)
+    });
+    while ends(&config).1 == end {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let second = KafkaStore::open(config.clone(), Arc::new(SystemClock));
+    assert!(matches!(second, Err(StoreError::Locked(_))), "{second:?}");
+    accepts(&reading.await.unwrap(), 1).await.unwrap();
+}
+
 /// One that has been silent for its lease is taken over from, and what it says too late about
 /// having ended in good order fools nobody.
 #[tokio::test]
