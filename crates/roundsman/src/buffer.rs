@@ -64,6 +64,10 @@ impl<E> Buffer<E> {
         }
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &E> {
+        self.events.iter()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.events.len()
     }

@@ -1,9 +1,11 @@
 //! Dispatchers by themselves: plain state, no stage around them.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use proptest::prelude::*;
 use roundsman::{
     Broadcast, ByDemand, ByPartition, Dispatcher, Reason, SubscriptionId,
-    dispatch::{Joining, Place, StageId, by_hash},
+    dispatch::{Joining, Park, Place, StageId, by_hash},
 };
 
 /// A dispatcher, and what it has delivered.
@@ -167,6 +169,53 @@ fn partitions_survive_their_consumers() {
     assert_eq!(bench.dispatch([2]), [(5, vec![0]), (5, vec![2])]);
 }
 
+/// A place outside, which may lose what it has.
+#[derive(Default)]
+struct Outside {
+    queues: BTreeMap<usize, VecDeque<u64>>,
+    loses: bool,
+}
+
+impl Park<u64> for Outside {
+    fn put(&mut self, partition: usize, event: u64) {
+        self.queues.entry(partition).or_default().push_back(event);
+    }
+
+    fn take(&mut self, partition: usize, n: usize) -> Vec<u64> {
+        let queue = self.queues.entry(partition).or_default();
+        // Never all at once, so that it has to be asked again.
+        let n = n.min(queue.len()).min(3);
+        if self.loses { Vec::new() } else { queue.drain(..n).collect() }
+    }
+}
+
+#[test]
+fn a_park_that_loses_events_holds_nothing_up() {
+    let by = ByPartition::new(1, |_: &u64| Some(0)).waiting(2);
+    let mut bench = Bench::new(by.park(Outside { loses: true, ..Outside::default() })).joined([0]);
+    bench.ask(0, 1);
+    assert_eq!(bench.dispatch(0..6), [(0, vec![0])]);
+    assert_eq!(bench.dispatcher.held(u64::MAX), 5);
+    assert_eq!(bench.ask(0, 4), 2);
+    assert_eq!((bench.dispatcher.held(u64::MAX), bench.dispatcher.held(1)), (0, 0));
+    assert_eq!(bench.dispatch([6]), [(0, vec![1, 2]), (0, vec![6])]);
+}
+
+/// What is wanted of a partition is what its consumer asked for and is not on its way.
+#[test]
+fn each_partition_wants_what_its_consumer_asked_for() {
+    let mut bench =
+        Bench::new(ByPartition::new(2, |n: &u64| Some((n % 2) as usize))).joined([0, 1]);
+    bench.ask(0, 3);
+    bench.ask(1, 5);
+    let on_the_way = [2, 1, 3];
+    let wanted = |partition| bench.dispatcher.wanted_of(partition, &mut on_the_way.iter());
+    assert_eq!((wanted(0), wanted(1), wanted(2)), (2, 3, 0));
+    let mut all = Bench::new(ByDemand::new()).joined([0]);
+    all.ask(0, 4);
+    assert_eq!(all.dispatcher.wanted_of(9, &mut on_the_way.iter()), 1);
+}
+
 #[test]
 fn equal_events_hash_to_the_same_partition_and_all_are_used() {
     let mut bench = Bench::new(by_hash(4)).joined([0, 1, 2, 3]);
@@ -249,8 +298,11 @@ proptest! {
     }
 
     #[test]
-    fn partitions_give_or_keep_each_event(acts in acts(), waiting in 1..20_usize) {
+    fn partitions_give_or_keep_each_event(
+        acts in acts(), waiting in 1..20_usize, parks in any::<bool>(),
+    ) {
         let by = ByPartition::new(4, |n: &u64| Some((n % 4) as usize)).waiting(waiting);
+        let by = if parks { by.park(Outside::default()) } else { by };
         let (got, dispatched, held) = play(by, acts);
         for (partition, events) in got.iter().enumerate() {
             prop_assert!(events.iter().all(|n| *n as usize % 4 == partition));

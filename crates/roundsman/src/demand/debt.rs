@@ -22,6 +22,12 @@ impl Debt {
         new
     }
 
+    /// Owes no more than is wanted and not there: what a consumer that left had asked for is
+    /// forgotten, and the next one's ask is passed on.
+    pub(crate) fn forgive(&mut self, wanted: usize, buffered: usize) {
+        self.owed = self.owed.min(wanted.saturating_sub(buffered));
+    }
+
     /// `emitted` events came, asked for or not.
     pub(crate) fn pay(&mut self, emitted: usize) {
         self.owed = self.owed.saturating_sub(emitted);

@@ -1,7 +1,6 @@
 //! The dispatcher that routes each event to the partition it belongs to.
 
 use std::{
-    collections::VecDeque,
     fmt,
     hash::{BuildHasher, Hash},
     mem,
@@ -13,7 +12,10 @@ use std::{
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::{Deliver, Dispatcher, Joining, Partition};
+use super::{
+    Deliver, Dispatcher, Joining, Park, Partition,
+    lane::{Full, Lane},
+};
 use crate::{Reason, SubscriptionId};
 
 /// How many events a partition may have waiting before the producer is asked for no more.
@@ -26,10 +28,21 @@ const WAITING: usize = 1000;
 /// notices. Events of a partition without a consumer wait for it, and so do those of one whose
 /// consumer left.
 ///
-/// A partition that is slower than its share has its events wait here while the others go on.
-/// They go on until it has as many waiting as [`waiting`](Self::waiting) allows (one dispatch
-/// may exceed that); then, since the next event may be for it, nothing more is wanted, unless
-/// there is somewhere to [`spill`](Self::spill) to.
+/// # When a partition is slow
+///
+/// It never stops the others where one of three things holds. What waits is in memory up to
+/// [`waiting`](Self::waiting) for each partition (one dispatch may exceed that, which is never more
+/// than was asked for).
+///
+/// - The producer chooses: it gives a partition no more than
+///   [`Emitter::demand_of`](crate::Emitter::demand_of) says. Then nothing waits here at all, and
+///   what a slow partition has not asked for stays where it is safe.
+/// - It cannot choose, as an iterator cannot, and what is beyond goes to a [`park`](Self::park) from
+///   which it comes back in order.
+/// - Likewise, and it is handed to [`spill`](Self::spill), never to come back.
+///
+/// Without any of these the next event may be for the full partition, and there is nowhere to put
+/// it: nothing more is wanted until that has room.
 ///
 /// An event that the routing gives no partition is dropped, and costs nobody any demand.
 ///
@@ -59,7 +72,7 @@ pub struct ByPartition<E, R> {
     held: usize,
     /// How many lanes have as many events waiting as they may.
     full: usize,
-    spill: Option<Spill<E>>,
+    when_full: Full<E>,
     /// The lanes that the dispatch that is going on has something for.
     touched: Vec<usize>,
     /// How many events were ever dispatched; numbers those that wait.
@@ -90,8 +103,6 @@ impl Queues {
     }
 }
 
-type Spill<E> = Box<dyn FnMut(usize, E) + Send>;
-
 /// [`ByPartition`] over `n` partitions, each event to the one its hash falls on: equal events go
 /// the same way.
 pub fn by_hash<E: Hash>(n: usize) -> ByPartition<E, impl Fn(&E) -> Option<usize>> {
@@ -99,17 +110,6 @@ pub fn by_hash<E: Hash>(n: usize) -> ByPartition<E, impl Fn(&E) -> Option<usize>
         // The high bits are the good ones of this hash; a remainder would use the low.
         usize::try_from((u128::from(FxBuildHasher.hash_one(event)) * n as u128) >> 64).ok()
     })
-}
-
-/// A partition. Either it has demand or it has events waiting, never both.
-struct Lane<E> {
-    subscription: Option<SubscriptionId>,
-    demand: usize,
-    queue: VecDeque<E>,
-    /// How many of those in the queue came with each dispatch, by how many events went before it.
-    runs: VecDeque<(u64, usize)>,
-    /// To be delivered at the end of the dispatch that is going on.
-    ready: Vec<E>,
 }
 
 impl<E, R: Fn(&E) -> Option<usize>> ByPartition<E, R> {
@@ -132,11 +132,19 @@ impl<E, R: Fn(&E) -> Option<usize>> ByPartition<E, R> {
         self
     }
 
-    /// Hands what a full partition has no room for to `spill`, with the partition's number,
-    /// instead of holding up the others.
+    /// Hands what a full partition has no room for to `spill`, with the partition's number: it is
+    /// the caller's from there on. The other partitions go on.
     #[must_use]
     pub fn spill(mut self, spill: impl FnMut(usize, E) + Send + 'static) -> Self {
-        self.spill = Some(Box::new(spill));
+        self.when_full = Full::Spill(Box::new(spill));
+        self
+    }
+
+    /// Parks what a full partition has no room for, and takes it back when the partition has come
+    /// that far: all of it is still delivered, in order. The other partitions go on.
+    #[must_use]
+    pub fn park(mut self, park: impl Park<E> + 'static) -> Self {
+        self.when_full = Full::Park(Box::new(park));
         self
     }
 
@@ -171,7 +179,7 @@ impl<E, R: Fn(&E) -> Option<usize>> ByPartition<E, R> {
             waiting: WAITING,
             held: 0,
             full: 0,
-            spill: None,
+            when_full: Full::Hold,
             touched: Vec::new(),
             dispatched: 0,
         }
@@ -192,51 +200,60 @@ impl<E, R: Fn(&E) -> Option<usize>> ByPartition<E, R> {
         Ok(number)
     }
 
-    fn route(&mut self, event: E, dispatch: u64) {
-        let Some(number) = (self.route)(&event) else { return };
-        let Some(lane) = self.lanes.get_mut(number) else {
-            tracing::warn!(partition = number, "an event for a partition that does not exist");
-            return;
-        };
-        if lane.ready.len() < lane.demand {
-            if lane.ready.is_empty() {
+    /// Gives each lane its share of what came.
+    fn share_out(&mut self, events: Vec<E>) {
+        for event in events {
+            let Some(number) = (self.route)(&event) else { continue };
+            let Some(lane) = self.lanes.get_mut(number) else {
+                tracing::warn!(partition = number, "an event for a partition that does not exist");
+                continue;
+            };
+            if lane.arriving.is_empty() {
                 self.touched.push(number);
             }
-            lane.ready.push(event);
-            return;
+            lane.arriving.push(event);
         }
-        if let Some(spill) = &mut self.spill
-            && lane.queue.len() >= self.waiting
-        {
-            spill(number, event);
-            return;
+    }
+
+    /// Delivers of a lane's share what it has demand for, and has the rest wait.
+    fn arrive(&mut self, number: usize, dispatch: u64, deliver: Deliver<'_, E>) {
+        let lane = &mut self.lanes[number];
+        if let Some((subscription, events)) = lane.deliverable() {
+            self.open -= events.len();
+            deliver(subscription, events);
         }
-        lane.queue.push_back(event);
-        match lane.runs.back_mut() {
-            Some((same, n)) if *same == dispatch => *n += 1,
-            _ => lane.runs.push_back((dispatch, 1)),
+        if !lane.arriving.is_empty() {
+            self.count(number, |lane, waiting, full| lane.keep(number, dispatch, waiting, full));
         }
-        self.held += 1;
-        self.queues.set(number, lane.queue.len());
-        self.full += usize::from(lane.queue.len() == self.waiting);
     }
 
     /// Delivers what waits in a lane, as far as there is demand.
     fn unqueue(&mut self, number: usize, deliver: Deliver<'_, E>) {
-        let lane = &mut self.lanes[number];
-        let n = lane.demand.min(lane.queue.len());
-        if n > 0
+        let lane = &self.lanes[number];
+        if lane.demand > 0
+            && lane.waiting() > 0
             && let Some(subscription) = lane.subscription
         {
-            let was_full = lane.queue.len() >= self.waiting;
-            let events = lane.take(n);
-            self.queues.set(number, lane.queue.len());
-            self.full -= usize::from(was_full && lane.queue.len() < self.waiting);
-            self.held -= n;
-            lane.demand -= n;
-            self.open -= n;
+            let events = self.count(number, |lane, waiting, full| lane.take(number, waiting, full));
+            self.open -= events.len();
             deliver(subscription, events);
         }
+    }
+
+    /// Changes what waits in a lane, and keeps the counts true.
+    fn count<T>(
+        &mut self,
+        number: usize,
+        change: impl FnOnce(&mut Lane<E>, usize, &mut Full<E>) -> T,
+    ) -> T {
+        let lane = &mut self.lanes[number];
+        self.held -= lane.waiting();
+        self.full -= usize::from(lane.is_full);
+        let answer = change(lane, self.waiting, &mut self.when_full);
+        self.held += lane.waiting();
+        self.full += usize::from(lane.is_full);
+        self.queues.set(number, lane.waiting());
+        answer
     }
 }
 
@@ -265,39 +282,29 @@ impl<E: Send, R: Fn(&E) -> Option<usize> + Send> Dispatcher<E> for ByPartition<E
     }
 
     fn wanted(&self) -> usize {
-        if self.full > 0 && self.spill.is_none() { 0 } else { self.open }
+        if self.full > 0 && matches!(self.when_full, Full::Hold) { 0 } else { self.open }
+    }
+
+    fn wanted_of(&self, partition: usize, before: &mut dyn Iterator<Item = &E>) -> usize {
+        let demand = self.lanes.get(partition).map_or(0, |lane| lane.demand);
+        demand.saturating_sub(before.filter(|event| (self.route)(event) == Some(partition)).count())
     }
 
     fn dispatch(&mut self, events: Vec<E>, deliver: Deliver<'_, E>) {
         let dispatch = self.dispatched;
         self.dispatched += events.len() as u64;
-        for event in events {
-            self.route(event, dispatch);
+        self.share_out(events);
+        let mut touched = mem::take(&mut self.touched);
+        for number in touched.drain(..) {
+            self.arrive(number, dispatch, deliver);
         }
-        for number in self.touched.drain(..) {
-            let lane = &mut self.lanes[number];
-            let next = Vec::with_capacity(lane.ready.len());
-            let ready = mem::replace(&mut lane.ready, next);
-            lane.demand -= ready.len();
-            self.open -= ready.len();
-            if let Some(subscription) = lane.subscription {
-                deliver(subscription, ready);
-            }
-        }
+        self.touched = touched;
     }
 
     /// They wait in their partition, before what waits there already.
     fn take_back(&mut self, subscription: SubscriptionId, events: Vec<E>) -> Vec<E> {
         let Some(&number) = self.by_subscription.get(&subscription) else { return events };
-        let lane = &mut self.lanes[number];
-        let was_full = lane.queue.len() >= self.waiting;
-        self.held += events.len();
-        lane.runs.push_front((0, events.len()));
-        for event in events.into_iter().rev() {
-            lane.queue.push_front(event);
-        }
-        self.queues.set(number, lane.queue.len());
-        self.full += usize::from(!was_full && lane.queue.len() >= self.waiting);
+        self.count(number, |lane, _, _| lane.put_back(events));
         Vec::new()
     }
 
@@ -305,36 +312,7 @@ impl<E: Send, R: Fn(&E) -> Option<usize> + Send> Dispatcher<E> for ByPartition<E
         if self.held == 0 || before >= self.dispatched {
             return self.held;
         }
-        let runs = self.lanes.iter().flat_map(|lane| &lane.runs);
-        runs.filter(|(dispatch, _)| *dispatch < before).map(|(_, n)| n).sum()
-    }
-}
-
-impl<E> Lane<E> {
-    fn new() -> Self {
-        Self {
-            subscription: None,
-            demand: 0,
-            queue: VecDeque::new(),
-            runs: VecDeque::new(),
-            ready: Vec::new(),
-        }
-    }
-
-    /// The oldest `n` of the queue.
-    fn take(&mut self, n: usize) -> Vec<E> {
-        let mut left = n;
-        while let Some((_, run)) = self.runs.front_mut()
-            && left > 0
-        {
-            let of_this = left.min(*run);
-            left -= of_this;
-            *run -= of_this;
-            if *run == 0 {
-                self.runs.pop_front();
-            }
-        }
-        self.queue.drain(..n).collect()
+        self.lanes.iter().map(|lane| lane.held(before)).sum()
     }
 }
 

@@ -24,6 +24,8 @@ mod broadcast;
 mod by_demand;
 mod by_partition;
 mod by_turns;
+mod lane;
+mod park;
 mod place;
 
 pub use self::{
@@ -31,6 +33,7 @@ pub use self::{
     by_demand::ByDemand,
     by_partition::{ByPartition, Queues, by_hash},
     by_turns::ByTurns,
+    park::Park,
     place::{Partition, Place, Selector},
 };
 
@@ -86,6 +89,13 @@ pub trait Dispatcher<E>: Send {
     /// How many events it can place now.
     fn wanted(&self) -> usize;
 
+    /// How many events of a partition its consumer wants, beyond those `before` that are on their
+    /// way to here; all that is wanted, where there are no partitions.
+    fn wanted_of(&self, partition: usize, before: &mut dyn Iterator<Item = &E>) -> usize {
+        let _ = partition;
+        self.wanted().saturating_sub(before.count())
+    }
+
     /// Places all of `events`, in order; there are never more than [`wanted`](Self::wanted).
     fn dispatch(&mut self, events: Vec<E>, deliver: Deliver<'_, E>);
 
@@ -123,6 +133,10 @@ impl<E> Dispatcher<E> for Box<dyn Dispatcher<E>> {
 
     fn wanted(&self) -> usize {
         (**self).wanted()
+    }
+
+    fn wanted_of(&self, partition: usize, before: &mut dyn Iterator<Item = &E>) -> usize {
+        (**self).wanted_of(partition, before)
     }
 
     fn dispatch(&mut self, events: Vec<E>, deliver: Deliver<'_, E>) {

@@ -66,6 +66,57 @@ impl<'a, E: Send> Emitter<'a, E> {
         self.outbound.wanted().saturating_sub(self.outbound.fresh.len())
     }
 
+    /// How many more events of a partition its consumer has asked for, beyond all emitted so far.
+    ///
+    /// For producers that can choose, such as one that reads a store: who gives each partition of a
+    /// [`ByPartition`](crate::ByPartition) no more than this never has a slow one stop the others,
+    /// and nothing waits for it in memory. A producer that asks here is asked again for what it
+    /// could not give to one that has left. Sends off what was emitted so far, as
+    /// [`flush`](Self::flush) does. With another dispatcher it is what [`demand`](Self::demand) says.
+    ///
+    /// ```
+    /// use roundsman::{ByPartition, Emitter, Producer, Reason, Subscribe, streams::EventStream};
+    /// use futures_util::{StreamExt, TryStreamExt};
+    ///
+    /// /// Orders of many users, a queue for each, numbered from 0.
+    /// struct Orders { next: Vec<u64> }
+    ///
+    /// impl Producer for Orders {
+    ///     type Event = (usize, u64);
+    ///     type Info = ();
+    ///
+    ///     async fn handle_demand(
+    ///         &mut self, _: usize, out: &mut Emitter<'_, (usize, u64)>,
+    ///     ) -> Result<(), Reason> {
+    ///         for (user, next) in self.next.iter_mut().enumerate() {
+    ///             for _ in 0..out.demand_of(user) {
+    ///                 out.emit((user, *next));
+    ///                 *next += 1;
+    ///             }
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let by_user = ByPartition::new(2, |order: &(usize, u64)| Some(order.0));
+    /// let orders = roundsman::producer(Orders { next: vec![0, 0] }).dispatcher(by_user).spawn();
+    /// // User 0 takes nothing; user 1 goes on for as long as it likes.
+    /// let stuck = EventStream::new().subscribe(&orders.outlet.partition(0), Subscribe::default())?;
+    /// let user = orders.outlet.partition(1);
+    /// let user = EventStream::new().subscribe(&user, Subscribe::default().max_demand(10))?;
+    /// let taken: Vec<_> = user.take(100_000).try_collect().await.map_err(|why| why.to_string())?;
+    /// assert_eq!(taken.last(), Some(&(1, 99_999)));
+    /// # drop(stuck);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn demand_of(&mut self, partition: usize) -> usize {
+        self.outbound.wanted_of(partition)
+    }
+
     /// How many events wait in the stage for somebody to ask for them.
     #[must_use]
     pub fn buffered(&self) -> usize {

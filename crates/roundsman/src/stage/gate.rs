@@ -64,6 +64,13 @@ impl<E> Gate<E> {
         self.held.is_some()
     }
 
+    pub(crate) fn held_events(&self) -> impl Iterator<Item = &E> {
+        self.held.iter().flatten().flat_map(|held| match held {
+            Held::Events(events) => events.as_slice(),
+            _ => &[],
+        })
+    }
+
     pub(crate) fn events(&self) -> usize {
         let count = |held: &Held<E>| if let Held::Events(events) = held { events.len() } else { 0 };
         self.held.iter().flatten().map(count).sum()

@@ -52,6 +52,8 @@ pub(crate) struct Outbound<E> {
     buffer: Buffer<E>,
     subscribers: FxHashMap<SubscriptionId, Subscriber<E>>,
     debt: Debt,
+    /// Whether the handler looks at what each partition wants.
+    chooses: bool,
     /// Emitted by the handler that is running, not yet dispatched.
     pub(crate) fresh: Vec<E>,
     /// Events behind this place in the buffer stay until the infos before them were handled.
@@ -75,6 +77,7 @@ impl<E: Send> Outbound<E> {
             buffer,
             subscribers: FxHashMap::default(),
             debt: Debt::default(),
+            chooses: false,
             fresh: Vec::new(),
             fence: None,
             discarded: 0,
@@ -100,6 +103,9 @@ impl<E: Send> Outbound<E> {
         }
         self.dispatcher.cancel(subscription);
         self.release();
+        if self.chooses {
+            self.debt.forgive(self.dispatcher.wanted(), self.buffer.len());
+        }
         Some(left)
     }
 
@@ -214,6 +220,17 @@ impl<E: Send> Outbound<E> {
 
     pub(crate) fn wanted(&self) -> usize {
         self.dispatcher.wanted()
+    }
+
+    /// How much a partition wants beyond all that was emitted.
+    ///
+    /// A handler that asks this goes by what is wanted now and not by what it was asked for once:
+    /// it has forgotten what it owes to one that left, so it is asked again.
+    pub(crate) fn wanted_of(&mut self, partition: usize) -> usize {
+        self.chooses = true;
+        self.flush();
+        let mut before = self.gate.held_events().chain(self.buffer.iter());
+        self.dispatcher.wanted_of(partition, &mut before)
     }
 
     pub(crate) fn held(&self) -> usize {

@@ -11,6 +11,7 @@ mod hop;
 mod kept;
 mod middle;
 mod order;
+mod partitions;
 mod pipelines;
 mod play;
 mod redelivery;
