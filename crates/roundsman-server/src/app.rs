@@ -3,6 +3,7 @@
 use crate::auth::Access;
 use crate::channel::Hub;
 use crate::config::Config;
+use crate::intake::Intakes;
 use crate::webhook::Webhooks;
 use roundsman_delivery::Node;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct App {
     pub webhooks: Webhooks,
     /// Who gets in.
     pub access: Arc<Access>,
+    /// What each intake from a log counts.
+    pub intakes: Intakes,
     /// As resolved.
     pub config: Arc<Config>,
 }

@@ -15,6 +15,7 @@ pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod intake;
 mod listener;
 pub mod log;
 pub mod lookup;

@@ -102,12 +102,7 @@ fn check(node: &Node, limits: &Limits, row: &OutboxRow) -> Result<Draft, String>
     let is_joined = |topic: &str| node.is_joined(topic);
     match parse(body.as_bytes(), Form::Json, &node.rules(), limits, &is_joined) {
         Ok(mut parsed) => parsed.drafts.pop().ok_or_else(|| "no message".to_owned() + AGAIN),
-        Err(problem) if problem.errors.is_empty() => Err(format!("{}{AGAIN}", problem.detail)),
-        Err(problem) => {
-            let words = |fault: &crate::http::Fault| format!("{}: {}", fault.pointer, fault.detail);
-            let all: Vec<_> = problem.errors.iter().map(words).collect();
-            Err(all.join("; ") + AGAIN)
-        }
+        Err(problem) => Err(problem.words() + AGAIN),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::auth::Access;
 use crate::channel::{self, Hub};
 use crate::config::{Config, StoreUrl, WEBHOOK};
+use crate::intake::Running;
 use crate::listener::Listener;
 use crate::webhook::{Surroundings, SystemResolver, Webhooks, trust};
 use crate::{App, http, outbox, store, tls};
@@ -29,6 +30,7 @@ pub struct Server {
     tls: watch::Sender<Option<Arc<ServerConfig>>>,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
+    intakes: Running,
 }
 
 /// Why a server did not start.
@@ -86,13 +88,13 @@ impl Server {
         let listen = |error| ServeError::Listen(config.listen, error);
         let tcp = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = tcp.local_addr().map_err(listen)?;
-        let app = wire(config, address).await?;
+        let (app, intakes) = wire(config, address).await?;
         let router = http::router(&app).merge(channel::router(&app));
         let (tls, tls_state) = watch::channel(certificate);
         let (stop, stopping) = watch::channel(false);
         let listener = Listener { tcp, tls: tls_state, router, limits: app.config.limits };
         let listening = tokio::spawn(listener.run(stopping));
-        Ok(Self { address, app, tls, stop, listening })
+        Ok(Self { address, app, tls, stop, listening, intakes })
     }
 
     /// Where it listens.
@@ -157,8 +159,9 @@ impl Server {
     pub async fn stop(self, within: Duration) -> Stopped {
         let deadline = Instant::now() + within;
         let farewell = (within / 5).min(FAREWELL);
-        let Self { app, stop, listening, .. } = self;
+        let Self { app, stop, listening, intakes, .. } = self;
         app.node.stop_intake();
+        intakes.stop(deadline).await;
         app.hub.stop_admitting();
         app.webhooks.drain();
         let report = app.node.drain(within.saturating_sub(farewell * 2)).await;
@@ -172,7 +175,7 @@ impl Server {
 }
 
 /// Store, node, audience and gate of one server.
-async fn wire(config: Config, address: SocketAddr) -> Result<App, ServeError> {
+async fn wire(config: Config, address: SocketAddr) -> Result<(App, Running), ServeError> {
     let around = Surroundings {
         resolver: Arc::new(SystemResolver),
         tls: trust(&[]).map_err(|error| ServeError::Tls(error.to_string()))?,
@@ -207,8 +210,9 @@ async fn wire(config: Config, address: SocketAddr) -> Result<App, ServeError> {
         .map_err(failed)?;
     // It ends with the intake, or with the store.
     tokio::spawn(outbox::drain(node.clone(), config.limits));
+    let (running, intakes) = Running::start(&node, config.limits, &config.intakes);
     let access = Arc::new(Access::new(&config));
-    Ok(App { node, hub, webhooks, access, config: Arc::new(config) })
+    Ok((App { node, hub, webhooks, access, intakes, config: Arc::new(config) }, running))
 }
 
 /// The keys that differ and that cannot change while a server runs.
@@ -222,6 +226,7 @@ fn differing(old: &Config, new: &Config) -> Vec<&'static str> {
         ("limits", old.bounds == new.bounds),
         ("retry", old.retry == new.retry),
         ("dead", old.dead_kept == new.dead_kept),
+        ("intake", old.intakes == new.intakes),
         ("augment", old.augments == new.augments),
         ("deliver", (&old.rules, &old.webhooks) == (&new.rules, &new.webhooks)),
     ];

@@ -218,7 +218,11 @@ fn http(
     Ok(request)
 }
 
-fn required<'a>(table: &mut Table<'a>, key: &'static str, cure: &str) -> Result<Value<'a>, Fault> {
+pub(super) fn required<'a>(
+    table: &mut Table<'a>,
+    key: &'static str,
+    cure: &str,
+) -> Result<Value<'a>, Fault> {
     table.take(key).ok_or_else(|| table.fault(key, "is missing", cure))
 }
 

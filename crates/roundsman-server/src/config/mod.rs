@@ -14,6 +14,7 @@ mod augment;
 mod deliver;
 mod dispatch;
 mod fault;
+mod intake;
 mod load;
 mod origin;
 mod print;

@@ -3,9 +3,11 @@
 use super::resolved::{Auth, Config, TokenKey};
 use super::store_url::masked;
 use super::units::{write_rate, write_size, write_span};
+use crate::intake::{Id, Intake, OnError};
 use crate::lookup::{Augmentation, From, Request};
 use crate::webhook::Webhook;
 use roundsman_delivery::{Ack, Charge, Dispatch, Offline, OnFailure, OnMissing, Order, Rule};
+use roundsman_logs::Start;
 use roundsman_store::Key;
 use std::fmt::{self, Display, Formatter, Write};
 use std::time::Duration;
@@ -42,6 +44,7 @@ impl Display for Config {
         writeln!(f, "max_age = \"{}\"", or_never(self.retry.max_age))?;
         let kept = self.dead_kept.map_or_else(|| "forever".to_owned(), write_span);
         writeln!(f, "\n[dead]\nkeep = \"{kept}\"")?;
+        self.intakes.iter().try_for_each(|it| write_intake(f, it))?;
         self.augments.iter().try_for_each(|it| write_augment(f, it))?;
         let mut rules = self.rules.iter().enumerate();
         rules.try_for_each(|(number, rule)| write_rule(f, rule, self.webhooks.get(&number)))
@@ -94,6 +97,33 @@ fn write_auth(f: &mut Formatter<'_>, auth: &Auth) -> fmt::Result {
         None => {}
     }
     writeln!(f, "origins = {}", list(&auth.origins))
+}
+
+fn write_intake(f: &mut Formatter<'_>, it: &Intake) -> fmt::Result {
+    let mapping = &it.mapping;
+    let start = match it.start {
+        Start::Oldest => "oldest",
+        Start::Newest => "newest",
+    };
+    let on_error = match it.on_error {
+        OnError::Stop => "stop",
+        OnError::Skip => "skip",
+    };
+    writeln!(f, "\n[[intake]]\nfrom = {}\ngroup = {}", quoted(&it.from), quoted(&it.group))?;
+    writeln!(f, "start = \"{start}\"\ntopic = {}", quoted(&mapping.topic))?;
+    writeln!(f, "event = {}", quoted(&mapping.event))?;
+    if let Some(key) = &mapping.key {
+        writeln!(f, "key = {}", quoted(key))?;
+    }
+    match &mapping.id {
+        Id::Made => {}
+        Id::Given(template) => writeln!(f, "id = {}", quoted(template))?,
+        Id::Without => writeln!(f, "id = \"none\"")?,
+    }
+    writeln!(f, "payload = {}", quoted(&mapping.payload))?;
+    let add = mapping.add.iter().map(|(name, it)| format!("{} = {}", quoted(name), quoted(it)));
+    let add: Vec<_> = add.collect();
+    writeln!(f, "add = {{ {} }}\non_error = \"{on_error}\"", add.join(", "))
 }
 
 fn write_augment(f: &mut Formatter<'_>, it: &Augmentation) -> fmt::Result {

@@ -7,7 +7,7 @@ use super::secret::{self, Environment};
 use super::store_url::masked;
 use super::units::{parse_range, parse_span};
 use super::written::{Document, Table, Value};
-use super::{Origin, StoreUrl, augment, deliver};
+use super::{Origin, StoreUrl, augment, deliver, intake};
 use ipnet::IpNet;
 use roundsman_delivery::Pattern;
 use std::net::{IpAddr, SocketAddr};
@@ -50,6 +50,7 @@ pub(super) fn resolve(
         if let Some(table) = root.table("dead")? {
             dead(table, &mut config)?;
         }
+        config.intakes = intake::intakes(root.tables("intake")?, environment)?;
         config.augments = augment::augmentations(root.tables("augment")?, environment)?;
         (config.rules, config.webhooks) = deliver::rules(root.tables("deliver")?, environment)?;
         root.finish()?;

@@ -1,6 +1,7 @@
 //! The configuration as the server uses it: plain data, checked, every unit resolved.
 
 use super::{Origin, StoreUrl};
+use crate::intake::Intake;
 use crate::lookup::Augmentation;
 use crate::webhook::Webhook;
 use ipnet::IpNet;
@@ -46,6 +47,8 @@ pub struct Config {
     pub retry: Retry,
     /// How long dead letters are kept; `None`: until somebody drops them.
     pub dead_kept: Option<Duration>,
+    /// Logs that messages are taken in from.
+    pub intakes: Vec<Intake>,
     /// What is added to messages, in order.
     pub augments: Vec<Augmentation>,
     /// What goes where.
@@ -75,6 +78,7 @@ impl Default for Config {
             },
             retry: Retry::default(),
             dead_kept: None,
+            intakes: Vec::new(),
             augments: Vec::new(),
             rules: Rules::default(),
             webhooks: BTreeMap::new(),

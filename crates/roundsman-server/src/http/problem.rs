@@ -60,6 +60,16 @@ impl Problem {
         self
     }
 
+    /// All of it in a line, for where there is no body that a pointer could lead into.
+    #[must_use]
+    pub(crate) fn words(&self) -> String {
+        let words = |fault: &Fault| format!("{}: {}", fault.pointer, fault.detail);
+        match self.errors.as_slice() {
+            [] => self.detail.clone().into_owned(),
+            faults => faults.iter().map(words).collect::<Vec<_>>().join("; "),
+        }
+    }
+
     /// After which the connection is closed.
     #[must_use]
     pub fn closing(mut self) -> Self {

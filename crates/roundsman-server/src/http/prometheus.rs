@@ -2,6 +2,7 @@
 //!
 //! The names are the contract's. No label carries a user's, a topic's or a key's name.
 
+use crate::intake::Counts;
 use roundsman_delivery::{AugmentMetrics, Histogram, Metrics, Snapshot};
 use std::fmt::{Display, Write};
 use std::sync::Arc;
@@ -12,7 +13,12 @@ pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 
 /// All of it. Without a snapshot, as while the store is away, what only the store knows is left out
 /// rather than shown as zero.
-pub(super) fn render(metrics: &Metrics, snapshot: Option<&Snapshot>, connections: u64) -> String {
+pub(super) fn render(
+    metrics: &Metrics,
+    snapshot: Option<&Snapshot>,
+    connections: u64,
+    intakes: &[Counts],
+) -> String {
     let mut text = Text(String::with_capacity(8 << 10));
     text.counters(metrics);
     text.gauges(metrics, snapshot, connections);
@@ -28,6 +34,7 @@ pub(super) fn render(metrics: &Metrics, snapshot: Option<&Snapshot>, connections
         &metrics.delivery_seconds,
     );
     text.augments(&metrics.augments);
+    text.intakes(intakes);
     text.0
 }
 
@@ -118,6 +125,30 @@ impl Text {
         }
     }
 
+    /// By their number in the configuration: the names of logs are topics' names.
+    fn intakes(&mut self, intakes: &[Counts]) {
+        if intakes.is_empty() {
+            return;
+        }
+        type Count = fn(&Counts) -> &AtomicU64;
+        let counts: [(&str, &str, &str, Count); 4] = [
+            ("taken_total", "counter", "Records that became messages.", |it| &it.taken),
+            ("refused_total", "counter", "Records that could not and were skipped.", |it| {
+                &it.refused
+            }),
+            ("lag", "gauge", "Records of the log that are not taken in yet.", |it| &it.lag),
+            ("stopped", "gauge", "Whether a record is in the way.", |it| &it.stopped),
+        ];
+        for (name, kind, help, count) in counts {
+            let name = format!("roundsman_intake_{name}");
+            self.head(&name, kind, help);
+            for (at, intake) in intakes.iter().enumerate() {
+                let (number, count) = (at + 1, count(intake).load(Ordering::Relaxed));
+                let _ = writeln!(self.0, "{name}{{intake=\"{number}\"}} {count}");
+            }
+        }
+    }
+
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
         self.head(name, "histogram", help);
         self.buckets(name, "", histogram);
@@ -157,7 +188,7 @@ mod tests {
         metrics.accept_seconds.observe(Duration::from_micros(90), 2);
         metrics.accept_seconds.observe(Duration::from_millis(1), 3);
         metrics.accept_seconds.observe(Duration::from_secs(3600), 1);
-        let text = render(&metrics, None, 4);
+        let text = render(&metrics, None, 4, &[]);
         for line in [
             "# TYPE roundsman_accept_seconds histogram",
             "roundsman_accept_seconds_bucket{le=\"0.0001\"} 2",

@@ -78,7 +78,8 @@ fn endpoint(ailing: &Ailing) -> Value {
 pub(super) async fn metrics(State(api): State<Arc<Api>>) -> impl IntoResponse {
     let snapshot = api.app.node.snapshot().await.ok();
     let connections = api.connections();
-    let text = prometheus::render(api.app.node.metrics(), snapshot.as_ref(), connections);
+    let (node, intakes) = (&api.app.node, &api.app.intakes);
+    let text = prometheus::render(node.metrics(), snapshot.as_ref(), connections, intakes);
     ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], text)
 }
 

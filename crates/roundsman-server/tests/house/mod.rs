@@ -97,6 +97,7 @@ impl House {
             hub: Arc::new(Hub::default()),
             webhooks: Webhooks::default(),
             access: Arc::new(Access::new(&config)),
+            intakes: Arc::default(),
             config: Arc::new(config),
         };
         Self { store, node, router: http::router(&app) }

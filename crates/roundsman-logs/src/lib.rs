@@ -1,0 +1,28 @@
+//! Logs that are there already, read as a group: records in order, given up once they are safe
+//! elsewhere.
+//!
+//! ```text
+//!  a stream ──► Log::next ──► records, in order ──► (whoever takes them in)
+//!      ▲                                                    │
+//!      └────────────── Log::done ◄── spots that are safe ───┘
+//! ```
+//!
+//! * **Nothing is passed over.** What was read and is not [`done`](Log::done) comes again, first, to
+//!   whoever opens the log next: after a crash, after a line was cut, after another took over.
+//! * **One reader at a time** where a log is one sequence, so that its order is kept: a second one
+//!   waits until the first has ended.
+//! * **Nobody is pushed to.** A batch is read when it is asked for, and is bounded in records and bytes.
+//! * **The log is others'.** Nothing is deleted from it and nothing written to it but how far the group is.
+//!
+//! [`Address`] says where a log is, [`Record`] is what is read, [`probe`] looks without touching.
+
+mod address;
+mod error;
+mod log;
+mod record;
+mod redis;
+
+pub use address::Address;
+pub use error::LogError;
+pub use log::{Log, Opening, Start, probe};
+pub use record::{Record, Spot};

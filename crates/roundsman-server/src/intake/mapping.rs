@@ -1,0 +1,155 @@
+//! What of a record becomes which field of a message. Pure.
+
+use super::template::{Payload, Template};
+use crate::config::Limits;
+use crate::http::{Form, parse};
+use roundsman_delivery::{Pointer, Rules};
+use roundsman_logs::Record;
+use roundsman_store::{Draft, Key};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// What of a record becomes which field of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mapping {
+    /// What made ids begin with; the same for two only where they are the same group of one log.
+    pub prefix: String,
+    /// The topic.
+    pub topic: Template,
+    /// The event; `message` where a record has none.
+    pub event: Template,
+    /// The key, its parts joined by `/`; the topic where a record has none.
+    pub key: Option<Template>,
+    /// The id.
+    pub id: Id,
+    /// The payload.
+    pub payload: Payload,
+    /// What is added to it: members and their texts.
+    pub add: Vec<(String, Template)>,
+}
+
+/// Where a message's id comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Id {
+    /// From the record's place in its log.
+    Made,
+    /// From the record; where it has none, from its place.
+    Given(Template),
+    /// There is none: what comes again is sent again.
+    Without,
+}
+
+/// A record as a message.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    pub(super) draft: Draft,
+    /// Its id follows from its place: who has that id was this record.
+    pub(super) is_made: bool,
+}
+
+/// What a message is checked against.
+pub(super) struct Checks<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) limits: &'a Limits,
+    pub(super) is_joined: &'a dyn Fn(&str) -> bool,
+}
+
+impl Mapping {
+    /// The message of a record.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the API would say.
+    pub(super) fn message(&self, record: &Record, checks: &Checks<'_>) -> Result<Mapped, String> {
+        let (body, is_made) = self.body(record)?;
+        let parsed =
+            parse(body.as_bytes(), Form::Json, checks.rules, checks.limits, checks.is_joined);
+        let draft = parsed.map_err(|problem| problem.words())?.drafts.pop();
+        Ok(Mapped { draft: draft.ok_or("no message")?, is_made })
+    }
+
+    /// A record as the body of a request, and whether its id was made here.
+    fn body(&self, record: &Record) -> Result<(String, bool), String> {
+        let topic = self.topic.fill(record, plain).map_err(|error| format!("topic: {error}"))?;
+        let topic =
+            topic.ok_or_else(|| format!("topic: the record has nothing for {}", self.topic))?;
+        let payload = self.payload(record).map_err(|error| format!("payload: {error}"))?;
+        let mut body = format!("{{\"topic\":{},\"payload\":{payload}", quoted(&topic));
+        let mut add = |name: &str, value: String| {
+            // Writing to a string does not fail.
+            let _ = write!(body, ",\"{name}\":{value}");
+        };
+        if let Some(event) =
+            self.event.fill(record, plain).map_err(|error| format!("event: {error}"))?
+        {
+            add("event", quoted(&event));
+        }
+        if let Some(template) = &self.key
+            && let Some(key) =
+                template.fill(record, part).map_err(|error| format!("key: {error}"))?
+        {
+            let key = Key::parse(&key).map_err(|error| format!("key: {error}"))?;
+            add("key", serde_json::Value::from_iter(key.parts()).to_string());
+        }
+        let given = match &self.id {
+            Id::Given(template) => {
+                template.fill(record, plain).map_err(|error| format!("id: {error}"))?
+            }
+            Id::Made | Id::Without => None,
+        };
+        let is_made = given.is_none() && self.id != Id::Without;
+        if is_made {
+            add("id", quoted(&format!("{}:{}", self.prefix, record.spot.id())));
+        } else if let Some(id) = given {
+            add("id", quoted(&id));
+        }
+        body.push('}');
+        Ok((body, is_made))
+    }
+
+    fn payload<'a>(&self, record: &'a Record) -> Result<Cow<'a, str>, String> {
+        let mut payload = self.payload.of(record)?;
+        // It goes into a body as it is: it must not end that.
+        serde_json::from_str::<&RawValue>(&payload).map_err(|error| format!("no JSON: {error}"))?;
+        for (name, template) in &self.add {
+            let Some(text) = template.fill(record, plain)? else { continue };
+            let name = name.replace('~', "~0").replace('/', "~1");
+            let more = format!("/{name}")
+                .parse::<Pointer>()?
+                .put(payload.as_bytes(), quoted(&text).as_bytes())?;
+            payload = String::from_utf8_lossy(&more).into_owned().into();
+        }
+        Ok(payload)
+    }
+}
+
+/// What made ids begin with: the names themselves, as far as an id may hold them.
+#[must_use]
+pub(crate) fn prefix(group: &str, log: &str) -> String {
+    const LONGEST: usize = 60;
+    let names = format!("{group}:{log}");
+    let fits = |char: &char| char.is_ascii_alphanumeric() || matches!(char, '_' | ':' | '-');
+    let short: String =
+        names.chars().take(LONGEST).map(|char| if fits(&char) { char } else { '_' }).collect();
+    // A colon in a name could be read as the one between: these are told apart as well.
+    if short == names && names.matches(':').count() == 1 {
+        return short;
+    }
+    let digest = Sha256::digest(format!("{}:{names}", group.len()));
+    let tail: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{short}-{tail}")
+}
+
+fn plain(text: Cow<'_, str>) -> String {
+    text.into_owned()
+}
+
+/// A part of a key: what stands in a place does not begin another part.
+fn part(text: Cow<'_, str>) -> String {
+    text.replace('~', "~0").replace('/', "~1")
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,46 @@
+//! The intakes of one server: started together, ended together.
+
+use super::Intake;
+use super::counts::{Counts, Intakes};
+use super::pump::pump;
+use crate::config::Limits;
+use roundsman_delivery::Node;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+/// The intakes of one server. Dropped, they go on until the runtime ends.
+#[derive(Debug)]
+pub(crate) struct Running {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Counts for so many intakes.
+pub(super) fn counts(intakes: &[Intake]) -> Intakes {
+    intakes.iter().map(|_| Counts::default()).collect()
+}
+
+impl Running {
+    /// Starts them. None fails at the start: what is away is waited for.
+    pub(crate) fn start(node: &Node, limits: Limits, intakes: &[Intake]) -> (Self, Intakes) {
+        let counts = counts(intakes);
+        let (stop, stopping) = watch::channel(false);
+        let one = |(number, intake): (usize, &Intake)| {
+            let (node, intake) = (node.clone(), intake.clone());
+            let (counts, stopping) = (counts.clone(), stopping.clone());
+            tokio::spawn(pump(node, limits, intake, counts, number, stopping))
+        };
+        let tasks = intakes.iter().enumerate().map(one).collect();
+        (Self { stop, tasks }, counts)
+    }
+
+    /// Reads no more, and waits until what is on its way into the store is there and the logs know it.
+    pub(crate) async fn stop(self, deadline: Instant) {
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            // What the log does not know comes again, and is a duplicate then.
+            let _ = timeout_at(deadline, task).await;
+        }
+    }
+}

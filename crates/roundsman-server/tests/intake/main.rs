@@ -1,0 +1,13 @@
+//! Messages out of logs that are there already: the real binary, real servers of logs, and a receiver
+//! of webhooks that writes down what arrives.
+//!
+//! The servers are those of `scripts/servers`, and ones of a test's own where they are killed.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+#[path = "../binary/mod.rs"]
+mod binary;
+mod redis;
+#[path = "../crash/wire.rs"]
+mod wire;
+mod world;
