@@ -18,6 +18,7 @@ fn read_over(text: &str, overrides: &Overrides) -> Result<Config, Fault> {
         "LONG" => Some("0123456789abcdef0123456789abcdef".to_owned()),
         "SHORT" => Some("tiny".to_owned()),
         "STORE" => Some("postgres://a:pw@b/c?schema=d".to_owned()),
+        "LOG" => Some("redis://a:pw@b:6379/2/orders".to_owned()),
         "HOOK" => Some("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned()),
         _ => None,
     };
@@ -73,6 +74,48 @@ fn augmentations_have_their_defaults_and_faults() {
         let found = read(&text).unwrap_err().to_string();
         assert!(found.contains(fault), "{found}");
     }
+}
+
+#[test]
+fn intakes_have_their_defaults_and_faults() {
+    let good = "[[intake]]\nfrom = \"env:LOG\"\n";
+    let config = read(good).unwrap();
+    let shown = config.to_string();
+    for line in [
+        "from = \"redis://a:***@b:6379/2/orders\"",
+        "group = \"roundsman\"",
+        "start = \"oldest\"",
+        "topic = \"{field:topic}\"",
+        "payload = \"{field:payload}\"",
+        "on_error = \"stop\"",
+    ] {
+        assert!(shown.lines().any(|other| other == line), "{line}\n{shown}");
+    }
+    let more = "group = \"g\"\nstart = \"newest\"\ntopic = \"u:{field:a/b}\"\nevent = \"paid\"\n\
+                key = \"{field:t}/{field:a/b}\"\nid = \"none\"\npayload = \"{fields}\"\n\
+                add = { \"a b\" = \"{field:c}!\" }\non_error = \"skip\"\n";
+    let config = read(&format!("[[intake]]\nfrom = \"redis://b/1/o/x\"\n{more}")).unwrap();
+    assert_eq!(read(&config.to_string()).unwrap(), config, "what is printed reads back");
+    for (more, fault) in [
+        ("topic = \"{key\"", "intake.topic is \"{key\"; write a } behind each {"),
+        ("event = \"{value}\"", "intake.event is \"{value}\"; write {field:NAME}, or"),
+        ("payload = \"x\"", "intake.payload is \"x\"; write {field:NAME} or"),
+        ("id = \"same\"", "intake.id is the same for every record; write what tells"),
+        ("group = \"a b\"", "intake.group is \"a b\"; write 1 to 64 letters"),
+        ("start = \"now\"", "intake.start is \"now\"; write \"oldest\" or \"newest\""),
+        ("on_error = \"cry\"", "intake.on_error is \"cry\"; write \"stop\" or \"skip\""),
+        ("add = { a = 1 }", "intake.add.\"a\" is a number; write a string"),
+        ("topics = \"x\"", "intake.topics is no key of the configuration; did you mean `topic`?"),
+        ("[[intake]]\nfrom = \"redis://c/0/orders\"", "r.toml:4: intake.from and the group"),
+    ] {
+        let found = read(&format!("{good}{more}")).unwrap_err().to_string();
+        assert!(found.contains(fault), "{found}");
+    }
+    for from in ["ftp://a/b", "redis://a:secret@b", "redis://b/0", "orders"] {
+        let found = read(&format!("[[intake]]\nfrom = \"{from}\"\n")).unwrap_err().to_string();
+        assert!(found.contains("write a stream, like") && !found.contains("secret"), "{found}");
+    }
+    assert!(read("[[intake]]").unwrap_err().to_string().contains("intake.from is missing; write"));
 }
 
 #[test]
@@ -204,7 +247,7 @@ fn unknown_keys() {
         (
             "[zoo]\na = 1",
             "r.toml:1: zoo is no key of the configuration; known here: listen, store, \
-          accept_weaker, trusted_proxies, tls, auth, dispatch, limits, retry, dead, augment, deliver",
+          accept_weaker, trusted_proxies, tls, auth, dispatch, limits, retry, dead, intake, augment, deliver",
         ),
         (
             "[auth]\npassword = 1",

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use crate::config::{Auth, Config};
 use crate::webhook::{Surroundings, SystemResolver, trust};
 use crate::{lookup, store, tls};
+use roundsman_logs::LogError;
 use roundsman_store::SystemClock;
 use std::io::{Write, stdout};
 use std::sync::Arc;
@@ -46,6 +47,17 @@ pub(super) async fn run(check: &Check) -> Result<(), Failure> {
     if !at_fault.is_empty() {
         return Err(failed(format!("these augmentations do not work: {}", at_fault.join(", "))));
     }
+    let mut unread = Vec::new();
+    for (number, found) in intakes(&config).await {
+        let says = found.as_ref().map_or_else(ToString::to_string, Clone::clone);
+        writeln!(out, "{mark}intake {}: {says}", config.intakes[number].from)?;
+        if found.is_err() {
+            unread.push((number + 1).to_string());
+        }
+    }
+    if !unread.is_empty() {
+        return Err(failed(format!("these intakes cannot be read: {}", unread.join(", "))));
+    }
     let weaker = store::unaccepted(&guarantee, &config.accept_weaker);
     if weaker.is_empty() {
         return Ok(());
@@ -74,6 +86,15 @@ async fn augments(config: &Config) -> Result<Vec<(String, Result<(), String>)>, 
         found.push((augmentation.name.clone(), answer));
     }
     Ok(found)
+}
+
+/// What there is to be said of each log.
+async fn intakes(config: &Config) -> Vec<(usize, Result<String, LogError>)> {
+    let mut found = Vec::new();
+    for (number, intake) in config.intakes.iter().enumerate() {
+        found.push((number, roundsman_logs::probe(&intake.opening(Arc::default())).await));
+    }
+    found
 }
 
 /// What each rule does, and what is to be said of it.

@@ -153,3 +153,84 @@ fn part(text: Cow<'_, str>) -> String {
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roundsman_logs::Spot;
+
+    fn mapping(topic: &str, payload: &str, add: &[(&str, &str)]) -> Mapping {
+        let template = |written: &str| written.parse().unwrap();
+        Mapping {
+            prefix: prefix("g", "log"),
+            topic: template(topic),
+            event: template("{field:event}"),
+            key: None,
+            id: Id::Made,
+            payload: payload.parse().unwrap(),
+            add: add.iter().map(|(name, it)| ((*name).to_owned(), template(it))).collect(),
+        }
+    }
+
+    fn record(fields: &[(&str, &[u8])]) -> Record {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec()));
+        Record { spot: Spot::Entry("1-0".to_owned()), fields: fields.collect() }
+    }
+
+    fn body(mapping: &Mapping, fields: &[(&str, &[u8])]) -> Result<String, String> {
+        mapping.body(&record(fields)).map(|(body, _)| body)
+    }
+
+    #[test]
+    fn records_become_bodies() {
+        let plain = mapping("{field:topic}", "{field:payload}", &[]);
+        let made = body(&plain, &[("topic", b"a\"b"), ("payload", b" {\"n\": 1e400} ")]);
+        let wanted = r#"{"topic":"a\"b","payload": {"n": 1e400} ,"id":"g:log:1-0"}"#;
+        assert_eq!(made.unwrap(), wanted);
+        let all =
+            mapping("t{field:n/a}", "{fields}", &[("x/y", "<{field:n/b}>"), ("z", "{field:q}")]);
+        let made = body(&all, &[("n", br#"{"a":7.50,"b":"\u00e9"}"#)]).unwrap();
+        let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+        assert_eq!(made["topic"], "t7.50");
+        let payload = serde_json::json!({"n": r#"{"a":7.50,"b":"\u00e9"}"#, "x/y": "<é>"});
+        assert_eq!(made["payload"], payload);
+        let empty = mapping("x", "{}", &[("text", "{field:n}")]);
+        assert!(body(&empty, &[("n", b"hi")]).unwrap().contains(r#""payload":{"text":"hi"}"#));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let plain = mapping("{field:topic/a}", "{field:payload}", &[("x", "{field:x}")]);
+        let topic: (&str, &[u8]) = ("topic", br#"{"a":"t"}"#);
+        for (fields, words) in [
+            (vec![], "topic: the record has nothing for {field:topic/a}"),
+            (vec![("topic", &b"{\"a\":[1]}"[..])], "topic: {field:topic/a} is an object or a list"),
+            (vec![topic], "payload: there is no {field:payload}"),
+            (vec![topic, ("payload", b"\xff")], "payload: {field:payload} is not UTF-8"),
+            (vec![topic, ("payload", b"{}, \"a\": {}")], "payload: no JSON: trailing characters"),
+            (vec![topic, ("payload", b"7"), ("x", b"y")], "payload: there is no room for /x"),
+        ] {
+            let found = body(&plain, &fields).unwrap_err();
+            assert!(found.starts_with(words), "{found}");
+        }
+    }
+
+    #[test]
+    fn prefixes_are_short_and_tell_logs_apart() {
+        assert_eq!(prefix("roundsman", "orders"), "roundsman:orders");
+        let long = "o".repeat(249);
+        let all = [
+            prefix("a", "b:c"),
+            prefix("a:b", "c"),
+            prefix("a", "b.c"),
+            prefix("a", "b_c"),
+            prefix("a", &long),
+            prefix("a", &long[1..]),
+        ];
+        for one in &all {
+            assert_eq!(all.iter().filter(|other| *other == one).count(), 1, "{one}");
+            let longest = format!("{one}:{}-{}", u64::MAX, u64::MAX);
+            assert_eq!(roundsman_delivery::intake::check_id(&longest), Ok(()));
+        }
+    }
+}

@@ -48,13 +48,7 @@ pub(super) async fn pump(
     number: usize,
     stopping: watch::Receiver<bool>,
 ) {
-    let lag = counts[number].lag.clone();
-    let mut opening = Opening {
-        address: intake.from.clone(),
-        group: intake.group.clone(),
-        start: intake.start,
-        lag,
-    };
+    let mut opening = intake.opening(counts[number].lag.clone());
     let mut pump = Pump { node, limits, intake, counts, number, stopping };
     let (mut pause, mut said) = (AWAY.0, None);
     loop {

@@ -1,7 +1,9 @@
 //! What the configuration says of one intake.
 
 use super::Mapping;
-use roundsman_logs::{Address, Start};
+use roundsman_logs::{Address, Opening, Start};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// One `[[intake]]`: plain data, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +18,13 @@ pub struct Intake {
     pub mapping: Mapping,
     /// What becomes of a record that cannot be one.
     pub on_error: OnError,
+}
+
+impl Intake {
+    /// How its log is opened.
+    pub(crate) fn opening(&self, lag: Arc<AtomicU64>) -> Opening {
+        Opening { address: self.from.clone(), group: self.group.clone(), start: self.start, lag }
+    }
 }
 
 /// What becomes of a record that cannot be a message.

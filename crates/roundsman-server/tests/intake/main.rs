@@ -9,5 +9,6 @@
 mod binary;
 mod redis;
 #[path = "../crash/wire.rs"]
+#[allow(dead_code)]
 mod wire;
 mod world;

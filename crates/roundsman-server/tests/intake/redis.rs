@@ -82,8 +82,7 @@ async fn entries_arrive_in_order_as_they_are_mapped() {
     serving.signal("TERM");
     assert_eq!(serving.end().code, Some(0));
 
-    let mapped = Stream::fresh().await;
-    let mut mapped = mapped;
+    let mut mapped = Stream::fresh().await;
     world.configure(&mapped.table(
         "group = \"shop\"\ntopic = \"user:{field:doc/who/id}\"\nevent = \"{field:kind}\"\n\
          key = \"{field:team}/{field:doc/who/id}\"\nid = \"{field:id}\"\n\
@@ -98,7 +97,10 @@ async fn entries_arrive_in_order_as_they_are_mapped() {
     assert_eq!(last["data"], serde_json::json!({"user": 7, "n": 1, "trace": "x"}));
     let found = crate::wire::exchange(serving.address(), "GET", "/v1/messages/o-1", "").await;
     let found: serde_json::Value = serde_json::from_str(&found.unwrap().1).unwrap();
-    assert_eq!((&found["topic"], &found["key"]), (&"user:a/b".into(), &"t/a~1b".into()), "{found}");
+    assert_eq!(
+        (&found["topic"], &found["key"]),
+        (&"user:a/b".into(), &serde_json::json!(["t", "a/b"]))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,6 +224,71 @@ async fn one_reads_and_the_next_takes_over() {
     assert_eq!((world.got().len(), other.firsts()["1"].clone()), (1, vec![2]));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_again_is_a_duplicate_however_it_is_mapped_now() {
+    let (world, mut stream) = (World::new().await, Stream::fresh().await);
+    for number in 0..20 {
+        stream.add_number(1, number).await;
+    }
+    world.configure(&stream.table(""));
+    let serving = world.serve();
+    world.arrive(20).await;
+    serving.signal("TERM");
+    assert_eq!(serving.end().code, Some(0));
+    let name = stream.name.clone();
+    let _: String = stream.ask("XGROUP", &["SETID", &name, "roundsman", "0"]).await;
+    stream.add_number(1, 20).await;
+    world.configure(&stream.table("event = \"another\""));
+    let serving = world.serve();
+    world.arrive(21).await;
+    assert_eq!(world.got().len(), 21);
+    assert_eq!(metric(&serving, "roundsman_intake_taken_total{intake=\"1\"}").await, 1);
+    assert_eq!(metric(&serving, "roundsman_intake_refused_total{intake=\"1\"}").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_a_bound_it_waits() {
+    let (world, mut stream) = (World::new().await, Stream::fresh().await);
+    for number in 0..200 {
+        stream.add_number(number % 2, number).await;
+    }
+    world.configure(&format!("[limits]\nmax_backlog_per_key = 7\n{}", stream.table("")));
+    let _serving = world.serve();
+    world.arrive(200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_says_what_is_there() {
+    let (world, mut stream) = (World::new().await, Stream::fresh().await);
+    let check = || world.folder.run("check --config roundsman.toml");
+    world.configure(&stream.table(""));
+    let ended = check();
+    assert!(ended.out.contains("yet; it is waited for"), "{ended:?}");
+    assert_eq!(ended.code, Some(0));
+    let name = stream.name.clone();
+    let kind: String = stream.ask("TYPE", &[&name]).await;
+    assert_eq!(kind, "none", "check makes nothing");
+    stream.add_number(1, 0).await;
+    assert!(check().out.contains("a stream of 1 entries; the group `roundsman` is new"));
+    let serving = world.serve();
+    world.arrive(1).await;
+    until("it is acknowledged", async || stream.pending().await == 0).await;
+    serving.signal("TERM");
+    assert_eq!(serving.end().code, Some(0));
+    let ended = check();
+    assert!(ended.out.contains("has 0 left to read and 0 to acknowledge"), "{ended:?}");
+    let _: u64 = stream.ask("DEL", &[&name]).await;
+    let _: String = stream.ask("SET", &[&name, "x"]).await;
+    let ended = check();
+    assert!(ended.out.contains("is no stream but a string; write the key"), "{ended:?}");
+    assert!(ended.err.contains("these intakes cannot be read: 1"), "{ended:?}");
+    assert_eq!(ended.code, Some(1));
+    world.configure("[[intake]]\nfrom = \"redis://:pw@127.0.0.1:1/s\"\n");
+    let ended = check();
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.out.contains("redis://:***@127.0.0.1:1/0/s: ") && !ended.out.contains("pw@"));
+}
+
 /// A server of a test's own, which keeps what it confirms.
 struct Own {
     folder: tempfile::TempDir,
@@ -244,7 +311,9 @@ impl Own {
         let process = command.stdout(Stdio::null()).spawn().unwrap();
         until("the server is up", async || {
             let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
-            let Ok(mut line) = client.get_multiplexed_async_connection().await else { return false };
+            let Ok(mut line) = client.get_multiplexed_async_connection().await else {
+                return false;
+            };
             redis::cmd("PING").query_async::<String>(&mut line).await.is_ok()
         })
         .await;
