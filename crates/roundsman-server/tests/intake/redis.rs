@@ -258,6 +258,35 @@ async fn at_a_bound_it_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_permissions_that_are_printed_are_enough() {
+    const DOCS: &str = include_str!("../../../../docs/intake.md");
+    let (world, mut stream) = (World::new().await, Stream::fresh().await);
+    let (name, user) = (stream.name.clone(), format!("u{:08x}", rand::random::<u32>()));
+    let line = DOCS.lines().find(|line| line.starts_with("ACL SETUSER")).unwrap();
+    let line = line.replace("roundsman on", &format!("{user} on")).replace("PASSWORD", "pw");
+    let line = line.replace("~orders", &format!("~{name}"));
+    let words: Vec<&str> = line.split(' ').skip(1).collect();
+    let _: String = stream.ask("ACL", &words).await;
+    stream.add_number(1, 0).await;
+    let server = stream.server.replace("redis://", &format!("redis://{user}:pw@"));
+    let serving = {
+        world.configure(&Stream { server, name, line: stream.line.clone() }.table(""));
+        world.serve()
+    };
+    world.arrive(1).await;
+    until("it is acknowledged", async || stream.pending().await == 0).await;
+    until("the lag is seen", async || {
+        metric(&serving, "roundsman_intake_lag{intake=\"1\"}").await == 0
+    })
+    .await;
+    serving.signal("TERM");
+    assert_eq!(serving.end().code, Some(0));
+    let checked = world.folder.run("check --config roundsman.toml");
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let _: u64 = stream.ask("ACL", &["DELUSER", &user]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn check_says_what_is_there() {
     let (world, mut stream) = (World::new().await, Stream::fresh().await);
     let check = || world.folder.run("check --config roundsman.toml");
