@@ -141,12 +141,12 @@ pub(crate) fn prefix(group: &str, log: &str) -> String {
     format!("{short}-{tail}")
 }
 
-fn plain(text: Cow<'_, str>) -> String {
-    text.into_owned()
+fn plain(text: &str) -> String {
+    text.to_owned()
 }
 
 /// A part of a key: what stands in a place does not begin another part.
-fn part(text: Cow<'_, str>) -> String {
+fn part(text: &str) -> String {
     text.replace('~', "~0").replace('/', "~1")
 }
 

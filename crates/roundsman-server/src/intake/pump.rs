@@ -207,6 +207,6 @@ impl Pump {
 async fn asked(stopping: &mut watch::Receiver<bool>) {
     if stopping.wait_for(|stop| *stop).await.is_err() {
         // Its sender is gone, and with it whoever could ask.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -128,14 +128,14 @@ impl Template {
     pub fn fill(
         &self,
         record: &Record,
-        escape: impl Fn(Cow<'_, str>) -> String,
+        escape: impl Fn(&str) -> String,
     ) -> Result<Option<String>, String> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(part) => text.push_str(part),
                 Part::Place(place) => match place.text(record)? {
-                    Some(found) => text.push_str(&escape(found)),
+                    Some(found) => text.push_str(&escape(&found)),
                     None => return Ok(None),
                 },
             }
