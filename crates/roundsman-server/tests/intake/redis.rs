@@ -193,7 +193,8 @@ async fn what_is_pending_with_another_consumer_is_claimed() {
     }
     let _: String = stream.ask("XGROUP", &["CREATE", &name, "roundsman", "0"]).await;
     let read = ["GROUP", "roundsman", "gone", "COUNT", "2", "STREAMS", &name, ">"];
-    let read: Vec<(String, Vec<(String, Vec<String>)>)> = stream.ask("XREADGROUP", &read).await;
+    type Entries = Vec<(String, Vec<String>)>;
+    let read: Vec<(String, Entries)> = stream.ask("XREADGROUP", &read).await;
     for (id, _) in &read[0].1 {
         let idle = [name.as_str(), "roundsman", "gone", "0", id, "IDLE", "60000"];
         let _: redis::Value = stream.ask("XCLAIM", &idle).await;
