@@ -190,7 +190,9 @@ async fn wire(config: Config, address: SocketAddr) -> Result<(App, Running), Ser
         .collect::<Result<_, _>>()?;
     let url = config.store.clone();
     let failed = |error| ServeError::Store(url.clone(), error);
-    let store = store::open(&config.store).await.map_err(failed)?;
+    // Sockets are those of one process: while a rule delivers to them, there is one.
+    let shares = config.rules.iter().all(|rule| rule.to != To::Channel);
+    let store = store::open(&config.store, shares).await.map_err(failed)?;
     let guarantee = store.probe().await.map_err(failed)?;
     let names = store::unaccepted(&guarantee, &config.accept_weaker);
     if !names.is_empty() {

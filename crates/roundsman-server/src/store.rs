@@ -7,11 +7,12 @@ use roundsman_store::{Guarantee, MemoryStore, Store, StoreError, SystemClock};
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
-/// Opens the store for serving: makes it where there is none, and locks it.
+/// Opens the store for serving: makes it where there is none, and locks it. With `shares` it stands by
+/// where another node has it that shares it too, if it is of a kind that can.
 ///
 /// # Errors
 /// It cannot be reached, is of a strange kind, or another process has it.
-pub(crate) async fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
+pub(crate) async fn open(url: &StoreUrl, shares: bool) -> Result<Arc<dyn Store>, StoreError> {
     let clock = Arc::new(SystemClock);
     match url {
         StoreUrl::Memory => Ok(Arc::new(MemoryStore::new(clock))),
@@ -20,6 +21,12 @@ pub(crate) async fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
             // Recovery after a crash reads and writes: not on a thread that answers requests.
             let opened = spawn_blocking(move || SqliteStore::open(path, clock)).await;
             Ok(Arc::new(opened.map_err(|error| StoreError::Unusable(error.to_string()))??))
+        }
+        StoreUrl::Postgres(url) if shares => {
+            Ok(Arc::new(PostgresStore::open_shared(url.reveal(), clock).await?))
+        }
+        StoreUrl::Mysql(url) if shares => {
+            Ok(Arc::new(MysqlStore::open_shared(url.reveal(), clock).await?))
         }
         StoreUrl::Postgres(url) => Ok(Arc::new(PostgresStore::open(url.reveal(), clock).await?)),
         StoreUrl::Mysql(url) => Ok(Arc::new(MysqlStore::open(url.reveal(), clock).await?)),
@@ -35,7 +42,7 @@ pub(crate) async fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
 /// It cannot be reached, or is of a strange kind.
 pub(crate) async fn probe(url: &StoreUrl) -> Result<Guarantee, StoreError> {
     match url {
-        StoreUrl::Memory => open(url).await?.probe().await,
+        StoreUrl::Memory => open(url, false).await?.probe().await,
         StoreUrl::Sqlite(path) => Ok(SqliteStore::inspect_file(path)?.0),
         StoreUrl::Postgres(url) => Ok(PostgresStore::inspect_url(url.reveal()).await?.0),
         StoreUrl::Mysql(url) => Ok(MysqlStore::inspect_url(url.reveal()).await?.0),

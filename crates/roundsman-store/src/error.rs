@@ -15,6 +15,10 @@ pub enum StoreError {
     /// Another process has it open.
     #[error("{0}")]
     Locked(String),
+    /// Another process has it open, and this one stands by until it is its turn; nothing was done.
+    /// Holds who has it.
+    #[error("another Roundsman has the store ({0}), and this one stands by")]
+    StandsBy(String),
     /// It was made by a newer or a strange version, or is damaged. A person has to look.
     #[error("the store cannot be used: {0}")]
     Unusable(String),

@@ -3,7 +3,7 @@
 use crate::feed::{Feed, Happening};
 use crate::metrics::Metrics;
 use crate::source::SourceInfo;
-use roundsman::StageRef;
+use roundsman::{Reason, StageRef};
 use roundsman_store::{Clock, DeadFilter, Hints, State, Store, StoreError, Sweep};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -63,6 +63,11 @@ pub(super) async fn promote(
                 if promoted.again { PROMOTE.0 } else { PROMOTE.1 }
             }
             Err(StoreError::Closed | StoreError::Unusable(_)) => return,
+            Err(error @ StoreError::Locked(_)) => {
+                // It was taken over from, and nothing here is true any more.
+                source.stop(Reason::failed(error));
+                return;
+            }
             Err(_) => PROMOTE.1,
         };
         tokio::time::sleep(pause).await;
@@ -105,7 +110,7 @@ pub(super) async fn forget_dead(
                 feed.operated(&swept, &Happening::DeadDropped);
                 swept.next
             }
-            Err(StoreError::Unavailable(_) | StoreError::Full(_)) => None,
+            Err(StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::StandsBy(_)) => None,
             Err(_) => return,
         };
         after = next.unwrap_or(0);

@@ -19,6 +19,9 @@ use std::time::Instant;
 
 /// When to come again while the node drains or the store is away.
 const RETRY_SOON: u32 = 2;
+/// What a node says that stands by, of what only the owner of the store can do.
+pub(super) const STANDS_BY: &str = "this node stands by while another has the store; nothing was done: \
+     ask that one, or this one once it has succeeded it";
 /// When to come again while a bound is reached: a backlog takes a while to shrink.
 const RETRY_LATER: u32 = 10;
 
@@ -126,6 +129,11 @@ pub(super) fn store_problem(error: &StoreError) -> Problem {
         }
         StoreError::Unavailable(_) => {
             "the store is away; what was asked may have been done: send it again with the same ids"
+        }
+        // Nothing fails here.
+        StoreError::StandsBy(_) => {
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, STANDS_BY)
+                .retry_after(RETRY_SOON);
         }
         StoreError::Full(_) => "the store has no room left; nothing was stored",
         StoreError::Locked(_) | StoreError::Unusable(_) | StoreError::Closed => {

@@ -21,6 +21,7 @@ mod paused;
 mod proxy;
 mod run;
 mod server;
+mod succession;
 mod trouble;
 mod wire;
 
@@ -75,6 +76,18 @@ mod network_cut {
     strikes!(postgres_client, network_cut, Postgres, "client", 5);
     strikes!(mysql_client, network_cut, Mysql, "client", 5);
     strikes!(redis_client, network_cut, Redis, "client", 5);
+}
+
+/// Two nodes are on one store, and the one that owns it is killed, or stands still for too long.
+mod owner_lost {
+    strikes!(postgres_webhook, owner_lost, Postgres, "webhook", 4);
+    strikes!(mysql_webhook, owner_lost, Mysql, "webhook", 4);
+}
+
+async fn owner_lost(name: &'static str, kind: Kind, ack: &'static str, times: usize) {
+    let Some(place) = Place::fresh(kind).await else { return };
+    Run::new(name, ack, times, place.url.clone()).go(Trouble::Owner).await;
+    place.remove().await;
 }
 
 async fn roundsman_killed(name: &'static str, kind: Kind, ack: &'static str, times: usize) {

@@ -97,7 +97,7 @@ async fn take_over(store: &str, folder: &Path) -> (Child, String) {
     timeout(PATIENCE, starting).await.expect("nobody takes over")
 }
 
-async fn signal(process: &Child, name: &str) {
+pub(crate) async fn signal(process: &Child, name: &str) {
     let id = process.id().unwrap().to_string();
     let sent = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();
     assert!(sent.success());

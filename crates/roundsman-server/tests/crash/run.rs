@@ -28,6 +28,20 @@ const SENDERS: usize = 4;
 /// Longer than any step here takes on a loaded machine; only a failure gets there.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What is answered while there is trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// 202, or nothing at all.
+    Accepted,
+    /// Something always, and 503 is something.
+    Always,
+    /// Either.
+    Any,
+}
+
+/// How long a node may say nothing where there is another.
+const STILL: Duration = Duration::from_secs(2);
+
 const ACCEPT_ONE_REPLICA: &str = "accept_weaker = [\"kafka-one-replica\"]\n";
 
 /// What the tasks of a run share.
@@ -43,8 +57,8 @@ pub(crate) struct Run {
     arrived: watch::Sender<u64>,
     /// How many calls were answered with 202.
     taken: watch::Sender<u64>,
-    /// Where Roundsman is, while it is there.
-    pub(crate) address: watch::Sender<Option<String>>,
+    /// Where Roundsman is, as far as it is there.
+    addresses: watch::Sender<Vec<String>>,
     stop: AtomicBool,
     /// Requests without an answer, and those that were told to come again.
     unanswered: AtomicU64,
@@ -68,7 +82,7 @@ impl Run {
             ledger: Mutex::default(),
             arrived: watch::Sender::new(0),
             taken: watch::Sender::new(0),
-            address: watch::Sender::new(None),
+            addresses: watch::Sender::new(Vec::new()),
             stop: AtomicBool::new(false),
             unanswered: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
@@ -82,24 +96,33 @@ impl Run {
         // A cluster of one is what there is for tests.
         let weaker = if self.store.starts_with("kafka:") { ACCEPT_ONE_REPLICA } else { "" };
         std::fs::write(folder.path().join("roundsman.toml"), format!("{weaker}{rule}")).unwrap();
-        let lives_on = !matches!(trouble, Trouble::Roundsman);
+        let answers = trouble.answers();
         let senders: Vec<_> =
-            (0..SENDERS).map(|i| tokio::spawn(self.clone().send(i, lives_on))).collect();
+            (0..SENDERS).map(|i| tokio::spawn(self.clone().send(i, answers))).collect();
         let mut roundsman = trouble.strike(&self, folder.path()).await;
         self.stop.store(true, Ordering::Relaxed);
         for sender in senders {
             timeout(PATIENCE, sender).await.expect("a sender got no answer").unwrap();
         }
         let is_everything_here = self.everything_arrives().await;
-        self.report(lives_on).await;
+        self.report(answers).await;
         assert!(is_everything_here, "what was answered 202 did not arrive");
-        let address = self.address.borrow().clone().unwrap();
+        let address = self.address();
         let hopeless = self.ledger.lock().hopeless.clone();
         timeout(PATIENCE, graves::all_are_buried(&address, hopeless))
             .await
             .expect("what nobody takes is not among the dead");
         listeners.iter().for_each(JoinHandle::abort);
         roundsman.kill().await.unwrap();
+    }
+
+    /// Roundsman is to be found here from now on.
+    pub(crate) fn is_at(&self, addresses: Vec<String>) {
+        self.addresses.send_replace(addresses);
+    }
+
+    fn address(&self) -> String {
+        self.addresses.borrow().first().unwrap().clone()
     }
 
     /// Returns once calls are taken that were sent after this was asked.
@@ -122,12 +145,12 @@ impl Run {
         }
     }
 
-    /// Sends small batches until told to stop; what got no answer is sent again as it was. Where
-    /// Roundsman `lives_on` there is always an answer, and 503 is one.
-    async fn send(self: Arc<Self>, sender: usize, lives_on: bool) {
+    /// Sends small batches until told to stop, each to any node; what got no answer is sent again
+    /// as it was.
+    async fn send(self: Arc<Self>, sender: usize, answers: Answers) {
         let mut random = StdRng::seed_from_u64(self.seed ^ (sender as u64 + 1));
         let mut number = 0;
-        let mut address = self.address.subscribe();
+        let mut addresses = self.addresses.subscribe();
         while !self.stop.load(Ordering::Relaxed) {
             let batch = number..number + random.random_range(1..20);
             number = batch.end;
@@ -135,15 +158,19 @@ impl Run {
                 batch.clone().map(|n| message(sender, n, &self.topic(n))).collect();
             let body = serde_json::to_string(&messages).unwrap();
             loop {
-                let to = address.wait_for(Option::is_some).await.unwrap().clone().unwrap();
-                match post(&to, &body).await {
+                let to = addresses.wait_for(|all| !all.is_empty()).await.unwrap().clone();
+                let to = &to[random.random_range(0..to.len())];
+                // One that stands still says nothing, to whoever waits for it.
+                let most = if answers == Answers::Any { STILL } else { PATIENCE };
+                let posted = timeout(most, post(to, &body)).await;
+                match posted.unwrap_or_else(|late| Err(late.into())) {
                     Ok((202, _)) => break,
-                    Ok((503, _)) if lives_on => {
+                    Ok((503, _)) if answers != Answers::Accepted => {
                         self.turned_away.fetch_add(1, Ordering::Relaxed);
                         sleep(Duration::from_millis(10)).await;
                     }
                     Ok((status, answer)) => panic!("answered {status}: {answer}"),
-                    Err(error) if lives_on => panic!("no answer: {error}"),
+                    Err(error) if answers == Answers::Always => panic!("no answer: {error}"),
                     Err(_) => _ = self.unanswered.fetch_add(1, Ordering::Relaxed),
                 }
                 tokio::task::yield_now().await;
@@ -208,9 +235,9 @@ impl Run {
 
     /// Joins a topic, again and again.
     async fn listen(self: Arc<Self>, topic: String) {
-        let mut address = self.address.subscribe();
+        let mut addresses = self.addresses.subscribe();
         loop {
-            let to = address.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+            let to = addresses.wait_for(|all| !all.is_empty()).await.unwrap()[0].clone();
             // Ends with the connection; why is the killer's business.
             let _ = self.session(&to, &topic).await;
             sleep(Duration::from_millis(5)).await;
@@ -262,7 +289,7 @@ impl Run {
         true
     }
 
-    async fn report(&self, lives_on: bool) {
+    async fn report(&self, answers: Answers) {
         let (missing, accepted, duplicates, disordered) = {
             let ledger = self.ledger.lock();
             let disordered = ledger.disordered.clone();
@@ -278,13 +305,16 @@ impl Run {
             missing.len(),
             disordered.len(),
         );
-        let address = self.address.borrow().clone().unwrap();
+        let address = self.address();
         for (sender, number) in missing.iter().take(5) {
             let path = format!("/v1/messages/{sender}-{number}");
             println!("lost {sender}-{number}: {:?}", exchange(&address, "GET", &path, "").await);
         }
         assert!(accepted > self.times * 5, "a run without load shows nothing");
-        assert!(!lives_on || turned_away > 0, "nobody was turned away, so nothing was in the way");
+        assert!(
+            answers != Answers::Always || turned_away > 0,
+            "nobody was turned away, so nothing was in the way"
+        );
         assert!(disordered.is_empty(), "out of order: {disordered:?}");
     }
 }

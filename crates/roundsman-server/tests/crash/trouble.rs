@@ -1,8 +1,9 @@
 //! What goes wrong while messages are sent and delivered.
 
 use crate::proxy::{Network, Proxy};
-use crate::run::{PATIENCE, Run};
+use crate::run::{Answers, PATIENCE, Run};
 use crate::server::Own;
+use crate::succession;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::path::Path;
@@ -19,13 +20,25 @@ pub(crate) enum Trouble {
     Server(Own),
     /// The way to it is cut, or nothing moves on it.
     Network(Proxy),
+    /// There are two of it, and the one that owns the store is killed or stands still.
+    Owner,
 }
 
 impl Trouble {
+    /// What senders are answered meanwhile.
+    pub(crate) fn answers(&self) -> Answers {
+        match self {
+            Self::Roundsman => Answers::Accepted,
+            Self::Server(_) | Self::Network(_) => Answers::Always,
+            Self::Owner => Answers::Any,
+        }
+    }
+
     /// Strikes as often as the run says; what runs at the end lives on.
     pub(crate) async fn strike(&mut self, run: &Run, folder: &Path) -> Child {
         let mut random = StdRng::seed_from_u64(run.seed);
         match self {
+            Self::Owner => succession::strike(run, folder, &mut random).await,
             Self::Roundsman => kill_again_and_again(run, folder, &mut random).await,
             Self::Server(own) => {
                 let mut child = open(run, folder).await;
@@ -68,18 +81,18 @@ async fn kill_again_and_again(run: &Run, folder: &Path, random: &mut StdRng) -> 
         if random.random_ratio(1, 6) {
             sleep(Duration::from_millis(random.random_range(0..60))).await;
         } else {
-            run.address.send_replace(Some(ready(&mut child, folder).await));
+            run.is_at(vec![ready(&mut child, folder).await]);
             sleep(Duration::from_millis(random.random_range(0..700))).await;
         }
         child.kill().await.unwrap();
-        run.address.send_replace(None);
+        run.is_at(Vec::new());
     }
     open(run, folder).await
 }
 
 async fn open(run: &Run, folder: &Path) -> Child {
     let mut child = spawn(run, folder);
-    run.address.send_replace(Some(ready(&mut child, folder).await));
+    run.is_at(vec![ready(&mut child, folder).await]);
     child
 }
 

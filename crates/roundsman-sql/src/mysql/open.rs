@@ -2,24 +2,30 @@
 //!
 //! The lock is one that the server keeps for a connection and lets go when that ends. An owner says
 //! every other second that it is alive; one that has not for a while is taken over from: its
-//! connection is killed, which undoes what it had not committed, and only then is the lock free.
+//! connection is killed, which undoes what it had not committed, and only then is the lock free. When
+//! that is done is decided by [`Holder`].
 
 use super::connect::Connection;
 use super::error::Sql;
-use super::row::{int, number, signed, text};
+use super::row::{int, int_or_none, number, signed, text};
 use super::schema::{self, VERSION};
-use crate::served::{OWNER, Opened, owner};
+use crate::served::{Holder, Opened, owner};
 use mysql_async::{Error, Row, Value};
 use roundsman_store::{Counts, Fingerprint, IdSalt, StoreError};
-use tokio::time::Instant;
 
 const STATE: &str = "SELECT salt, epoch, seq, lanes, backlog, scheduled, held, dead, ids, exact
      FROM roundsman_state";
-const BEGIN: &str = "UPDATE roundsman_state
-     SET epoch = ?, salt = ?, owner = ?, seen = UNIX_TIMESTAMP(NOW(6)), exact = 0";
+/// Says whose it is from here on, before anything is counted.
+const MARK: &str = "UPDATE roundsman_state
+     SET epoch = ?, salt = ?, owner = ?, shared = ?, seen = UNIX_TIMESTAMP(NOW(6))";
+/// From here on counts are written late.
+const LATE: &str = "UPDATE roundsman_state SET exact = 0, seen = UNIX_TIMESTAMP(NOW(6))";
+const LEFT: &str = "UPDATE roundsman_state SET owner = ''";
 pub(super) const BEAT: &str = "UPDATE roundsman_state SET seen = UNIX_TIMESTAMP(NOW(6))";
-const SILENT: &str =
-    "SELECT owner, CAST((UNIX_TIMESTAMP(NOW(6)) - seen) * 1000 AS SIGNED) FROM roundsman_state";
+/// Of tables of any version: an older one lacks a column.
+const HOLDER: &str =
+    "SELECT CAST((UNIX_TIMESTAMP(NOW(6)) - seen) * 1000 AS SIGNED), owner, epoch, salt,
+            version, roundsman_state.* FROM roundsman_state";
 
 /// From the messages to the lanes, from the lanes to the keys.
 const RECOUNT: [&str; 4] = [
@@ -41,20 +47,66 @@ const RECOUNT: [&str; 4] = [
          exact = 1",
 ];
 
+/// Goes to where the tables are, or will be.
+pub(super) async fn stand(connection: &mut Connection) -> Result<(), StoreError> {
+    writable(connection).await?;
+    enter(connection, true).await.map(drop)
+}
+
+/// Who has the lock, or had it last.
+pub(super) async fn look(connection: &mut Connection) -> Result<Holder, StoreError> {
+    let name = lock_name(&connection.database);
+    let rows = connection.query("SELECT IS_USED_LOCK(?)", vec![name]).await;
+    let rows = rows.map_err(|error| connection.explain(&error))?;
+    let lock = rows.first().and_then(|row| int_or_none(row, 0)).map(i64::cast_unsigned);
+    let nobody = Holder { lock, ..Holder::default() };
+    let rows = match connection.query(HOLDER, Vec::new()).await {
+        Ok(rows) => rows,
+        // The very first owner has not made the tables yet.
+        Err(Error::Server(server)) if server.code == 1146 => return Ok(nobody),
+        Err(error) => return Err(connection.explain(&error)),
+    };
+    let Some(row) = rows.first() else { return Ok(nobody) };
+    refuse_newer(connection, int(row, 4))?;
+    let shared = row.columns_ref().iter().position(|column| column.name_ref() == b"shared");
+    Ok(Holder {
+        owner: text(row, 1).to_string(),
+        silent: int(row, 0) as f64 / 1000.0,
+        lock,
+        shares: shared.is_some_and(|column| int(row, column) != 0),
+        epoch: number(row, 2),
+        salt: number(row, 3),
+    })
+}
+
+/// Takes the lock, if it is free.
+pub(super) async fn lock(connection: &mut Connection) -> Result<bool, StoreError> {
+    let name = lock_name(&connection.database);
+    let rows = connection.query("SELECT GET_LOCK(?, 0)", vec![name]).await;
+    let rows = rows.map_err(|error| connection.explain(&error))?;
+    Ok(rows.first().is_some_and(|row| int(row, 0) == 1))
+}
+
+/// Ends the connection that has the lock.
+pub(super) async fn evict(connection: &mut Connection, lock: u64) -> Result<(), StoreError> {
+    match connection.run(&format!("KILL CONNECTION {lock}")).await {
+        // It is gone by itself.
+        Err(Error::Server(server)) if server.code == 1094 => Ok(()),
+        ended => ended.map_err(|error| connection.explain(&error)),
+    }
+}
+
 /// Takes the store over.
-pub(super) async fn own(
+pub(super) async fn begin(
     connection: &mut Connection,
     epoch: Option<u64>,
+    shares: bool,
 ) -> Result<Opened, StoreError> {
-    writable(connection).await?;
-    enter(connection, true).await?;
-    known_version(connection).await?;
-    lock(connection).await?;
     if known_version(connection).await? != Some(VERSION) {
         let migrated = schema::migrate(connection).await;
         migrated.map_err(|error| connection.explain(&error))?;
     }
-    let state = state(connection).await;
+    let state = one(connection).await;
     let state = state.map_err(|error| connection.explain(&error))?;
     let last = number(&state, 1);
     if epoch.is_some_and(|epoch| epoch != last) {
@@ -63,8 +115,40 @@ pub(super) async fn own(
             connection.name
         )));
     }
-    let opened = begin(connection, &state, epoch.unwrap_or(last + 1)).await;
+    let epoch = epoch.unwrap_or(last + 1);
+    let opened = mark_and_count(connection, &state, epoch, shares).await;
     opened.map_err(|error| connection.explain(&error))
+}
+
+async fn mark_and_count(
+    connection: &mut Connection,
+    state: &Row,
+    epoch: u64,
+    shares: bool,
+) -> Sql<Opened> {
+    // 35 bits, as an id shows them; never 0, which stands for none.
+    let salt = match number(state, 0) {
+        0 => rand::random_range(1..1_u64 << 35),
+        salt => salt,
+    };
+    let owner = owner().into_bytes();
+    let marks = vec![signed(epoch).into(), signed(salt).into(), owner.into(), shares.into()];
+    connection.execute(MARK, marks).await?;
+    let row = count(connection, int(state, 9) != 0).await?;
+    connection.run(LATE).await?;
+    Ok(Opened {
+        salt: IdSalt(salt),
+        epoch,
+        seq: number(&row, 2),
+        lanes: number(&row, 3),
+        counts: Counts {
+            backlog: number(&row, 4),
+            scheduled: number(&row, 5),
+            held: number(&row, 6),
+            dead: number(&row, 7),
+            ids: number(&row, 8),
+        },
+    })
 }
 
 async fn writable(connection: &mut Connection) -> Result<(), StoreError> {
@@ -111,56 +195,19 @@ pub(super) async fn enter(connection: &mut Connection, make: bool) -> Result<boo
 pub(super) async fn known_version(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
     let version = schema::version(connection).await;
     let version = version.map_err(|error| connection.explain(&error))?;
-    if version.is_some_and(|version| version > VERSION) {
-        return Err(StoreError::Unusable(format!(
-            "{} has version {}, made by a newer Roundsman; this one reads up to version {VERSION}: \
-             run the newer one, or name another database by `?schema=`",
-            connection.name,
-            version.unwrap_or_default()
-        )));
-    }
+    refuse_newer(connection, version.unwrap_or(0))?;
     Ok(version)
 }
 
-/// Takes the lock: at once if it is free, from an owner that is silent, or not at all.
-async fn lock(connection: &mut Connection) -> Result<(), StoreError> {
-    let begun = Instant::now();
-    loop {
-        let locked = try_lock(connection).await;
-        let held = locked.map_err(|error| connection.explain(&error))?;
-        let Some((owner, silent)) = held else { return Ok(()) };
-        if OWNER.is_in_vain(silent, begun.elapsed()) {
-            return Err(StoreError::Locked(format!(
-                "{}: another Roundsman has it open ({owner}); stop that one, or name another \
-                 database by `?schema=`",
-                connection.name
-            )));
-        }
-        tokio::time::sleep(OWNER.look).await;
+fn refuse_newer(connection: &Connection, version: i64) -> Result<(), StoreError> {
+    if version <= VERSION {
+        return Ok(());
     }
-}
-
-/// `None` when the lock is ours; else who has it, and for how many seconds it was silent.
-async fn try_lock(connection: &mut Connection) -> Sql<Option<(String, f64)>> {
-    let name = lock_name(&connection.database);
-    let rows = connection.query("SELECT GET_LOCK(?, 0)", vec![name.clone()]).await?;
-    if rows.first().is_some_and(|row| int(row, 0) == 1) {
-        return Ok(None);
-    }
-    let rows = connection.query("SELECT IS_USED_LOCK(?)", vec![name]).await?;
-    let holder = rows.first().map_or(0, |row| number(row, 0));
-    // The very first owner may not have made the tables yet.
-    let Ok(rows) = connection.query(SILENT, Vec::new()).await else {
-        return Ok(Some((String::new(), 0.0)));
-    };
-    let Some(row) = rows.first() else { return Ok(Some((String::new(), 0.0))) };
-    let (owner, silent) = (text(row, 0).to_string(), int(row, 1) as f64 / 1000.0);
-    if holder != 0 && silent > OWNER.silent {
-        tracing::warn!(%owner, "the owner of the store has been silent for {silent:.0} s; taking over");
-        // It may be gone by itself.
-        let _ = connection.run(&format!("KILL CONNECTION {holder}")).await;
-    }
-    Ok(Some((owner, silent)))
+    Err(StoreError::Unusable(format!(
+        "{} has version {version}, made by a newer Roundsman; this one reads up to version {VERSION}: \
+         run the newer one, or name another database by `?schema=`",
+        connection.name
+    )))
 }
 
 fn lock_name(database: &str) -> Value {
@@ -170,16 +217,14 @@ fn lock_name(database: &str) -> Value {
 }
 
 /// What is in `state`, after everything was counted anew if need be.
-async fn state(connection: &mut Connection) -> Sql<Row> {
-    let row = one(connection).await?;
-    if int(&row, 9) != 0 {
-        return Ok(row);
+async fn count(connection: &mut Connection, is_exact: bool) -> Sql<Row> {
+    if !is_exact {
+        connection.run("START TRANSACTION").await?;
+        for statement in RECOUNT {
+            connection.run(statement).await?;
+        }
+        connection.run("COMMIT").await?;
     }
-    connection.run("START TRANSACTION").await?;
-    for statement in RECOUNT {
-        connection.run(statement).await?;
-    }
-    connection.run("COMMIT").await?;
     one(connection).await
 }
 
@@ -188,31 +233,9 @@ async fn one(connection: &mut Connection) -> Sql<Row> {
     rows.pop().ok_or_else(|| Error::Other("the row of roundsman_state is missing".into()))
 }
 
-async fn begin(connection: &mut Connection, row: &Row, epoch: u64) -> Sql<Opened> {
-    // 35 bits, as an id shows them; never 0, which stands for none.
-    let salt = match number(row, 0) {
-        0 => rand::random_range(1..1_u64 << 35),
-        salt => salt,
-    };
-    let values = vec![signed(epoch).into(), signed(salt).into(), owner().into_bytes().into()];
-    connection.execute(BEGIN, values).await?;
-    Ok(Opened {
-        salt: IdSalt(salt),
-        epoch,
-        seq: number(row, 2),
-        lanes: number(row, 3),
-        counts: Counts {
-            backlog: number(row, 4),
-            scheduled: number(row, 5),
-            held: number(row, 6),
-            dead: number(row, 7),
-            ids: number(row, 8),
-        },
-    })
-}
-
-/// Lets the lock go.
+/// Says that the owner leaves, and lets the lock go.
 pub(super) async fn unlock(connection: &mut Connection) -> Sql<()> {
+    connection.run(LEFT).await?;
     let name = lock_name(&connection.database);
     connection.query("SELECT RELEASE_LOCK(?)", vec![name]).await.map(drop)
 }

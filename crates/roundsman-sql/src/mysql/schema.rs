@@ -18,7 +18,7 @@
 //!  outbox    number ─ topic · payload · event · key · id · deliver_at · expires_at · written · error
 //!              what others insert; the one table that is theirs to write to
 //!  claim     id ─ alone · members
-//!  state     one row: version · salt · epoch · numbers reserved · totals · exact · owner · seen
+//!  state     one row: version · salt · epoch · numbers reserved · totals · exact · owner · seen · shared
 //! ```
 //!
 //! Every table is called `roundsman_…`, so that they can lie beside others. Text is kept as bytes:
@@ -29,13 +29,14 @@
 use super::connect::Connection;
 use super::error::Sql;
 use super::row::int;
+use mysql_async::Error;
 
 /// The version that this code reads and writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// How each version came to be out of the one before it; the first out of nothing. A statement
 /// that makes or changes a table is committed at once here, so that each can be done twice.
-const STEPS: [&[&str]; VERSION as usize] = [&V1, &V2];
+const STEPS: [&[&str]; VERSION as usize] = [&V1, &V2, &V3];
 
 const V1: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS roundsman_lane (
@@ -90,6 +91,10 @@ const V2: [&str; 1] = ["CREATE TABLE IF NOT EXISTS roundsman_outbox (
         written TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), error TEXT
      ) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"];
 
+/// Whether the owner lets other nodes stand by.
+const V3: [&str; 1] =
+    ["ALTER TABLE roundsman_state ADD COLUMN shared BOOLEAN NOT NULL DEFAULT FALSE"];
+
 /// Made first, by itself: its version says which steps are done.
 const STATE: &str = "CREATE TABLE IF NOT EXISTS roundsman_state (
         one TINYINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL, salt BIGINT NOT NULL,
@@ -117,7 +122,11 @@ pub(super) async fn migrate(connection: &mut Connection) -> Sql<()> {
     let done = usize::try_from(from).unwrap_or(STEPS.len()).min(STEPS.len());
     let statements: Vec<&'static str> = STEPS[done..].concat();
     for statement in statements {
-        connection.run(statement).await?;
+        match connection.run(statement).await {
+            // The column is there already: whoever added it ended before it said so.
+            Err(Error::Server(server)) if server.code == 1060 => {}
+            answer => answer?,
+        }
     }
     connection.run(&format!("UPDATE roundsman_state SET version = {VERSION}")).await
 }

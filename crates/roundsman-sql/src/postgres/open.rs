@@ -4,23 +4,26 @@
 //! says every other second that it is alive. One that has not for a while (its machine is gone, or
 //! it stands still) is taken over from: the server is told to end its connection, which undoes what
 //! it had not committed, and only then is the lock free. So whatever it sends later fails.
+//! When that is done is decided by [`Holder`].
 
 use super::connect::Connection;
 use super::error::Sql;
 use super::row::int;
 use super::schema::{self, VERSION};
-use crate::served::{OWNER, Opened, owner};
+use crate::served::{Holder, Opened, owner};
 use roundsman_store::{Counts, IdSalt, StoreError};
-use tokio::time::Instant;
-use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 /// The first half of the number of every lock of ours: "RNDM".
 const LOCK: &str =
     "SELECT pg_try_advisory_lock(1380861005, 'state'::regclass::oid::bigint::bit(32)::int)";
 const UNLOCK: &str =
     "SELECT pg_advisory_unlock(1380861005, 'state'::regclass::oid::bigint::bit(32)::int)";
+/// Of tables of any version: an older one lacks a column.
 const HOLDER: &str =
-    "SELECT state.owner, extract(epoch FROM clock_timestamp() - state.seen)::float8, lock.pid
+    "SELECT state.owner, extract(epoch FROM clock_timestamp() - state.seen)::float8, lock.pid,
+            coalesce((to_jsonb(state) ->> 'shared')::boolean, false), state.epoch, state.salt,
+            state.version
      FROM state LEFT JOIN pg_locks lock ON lock.locktype = 'advisory' AND lock.granted
          AND lock.classid = 1380861005 AND lock.objid = 'state'::regclass::oid
          AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
@@ -50,32 +53,81 @@ UPDATE state SET
     exact = true;
 ";
 
-/// Begins a new epoch, or says that the old one goes on. From here on counts are written late.
-const BEGIN: &str =
-    "UPDATE state SET epoch = $1, salt = $2, owner = $3, seen = clock_timestamp(), exact = false";
+/// Says whose it is from here on, before anything is counted.
+const MARK: &str = "UPDATE state
+     SET epoch = $1, salt = $2, owner = $3, shared = $4, seen = clock_timestamp()";
+/// From here on counts are written late.
+const LATE: &str = "UPDATE state SET exact = false, seen = clock_timestamp()";
+const LEFT: &str = "UPDATE state SET owner = ''";
 const STATE: &str =
     "SELECT salt, epoch, seq, lanes, backlog, scheduled, held, dead, ids, exact FROM state";
 pub(super) const BEAT: &str = "UPDATE state SET seen = clock_timestamp()";
 
-/// Takes the store over.
-pub(super) async fn own(
-    connection: &mut Connection,
-    epoch: Option<u64>,
-) -> Result<Opened, StoreError> {
+/// Sees to it that there are tables to look at, of whatever version.
+pub(super) async fn stand(connection: &Connection) -> Result<(), StoreError> {
     writable(connection).await?;
-    let name = connection.name.clone();
-    let explain = |error: tokio_postgres::Error| super::error::store_error(&name, &error);
-    prepare(connection).await?;
-    lock(connection).await?;
-    let row = state(connection).await.map_err(explain)?;
+    if known_version(connection).await?.is_none() {
+        schema::migrate(connection).await.map_err(|error| connection.explain(&error))?;
+    }
+    Ok(())
+}
+
+/// Who has the lock, or had it last.
+pub(super) async fn look(connection: &Connection) -> Result<Holder, StoreError> {
+    let row = connection.client.query_one(HOLDER, &[]).await;
+    let row = row.map_err(|error| connection.explain(&error))?;
+    refuse_newer(connection, row.get(6))?;
+    let number = |column| row.get::<_, i64>(column).cast_unsigned();
+    Ok(Holder {
+        owner: row.get(0),
+        silent: row.get(1),
+        lock: row.get::<_, Option<i32>>(2).map(|pid| u64::from(pid.cast_unsigned())),
+        shares: row.get(3),
+        epoch: number(4),
+        salt: number(5),
+    })
+}
+
+/// Takes the lock, if it is free.
+pub(super) async fn lock(connection: &Connection) -> Result<bool, StoreError> {
+    let row = connection.client.query_one(LOCK, &[]).await;
+    Ok(row.map_err(|error| connection.explain(&error))?.get(0))
+}
+
+/// Ends the connection that has the lock.
+pub(super) async fn evict(connection: &Connection, lock: u64) -> Result<(), StoreError> {
+    let pid = i32::try_from(lock).unwrap_or(0);
+    let ended = connection.client.execute("SELECT pg_terminate_backend($1)", &[&pid]).await;
+    ended.map(drop).map_err(|error| connection.explain(&error))
+}
+
+/// Takes the store over.
+pub(super) async fn begin(
+    connection: &Connection,
+    epoch: Option<u64>,
+    shares: bool,
+) -> Result<Opened, StoreError> {
+    let explain = |error: tokio_postgres::Error| connection.explain(&error);
+    if known_version(connection).await? != Some(VERSION) {
+        schema::migrate(connection).await.map_err(explain)?;
+    }
+    let row = connection.client.query_one(STATE, &[]).await.map_err(explain)?;
     let last = row.get::<_, i64>(1).cast_unsigned();
     if epoch.is_some_and(|epoch| epoch != last) {
         return Err(StoreError::Locked(format!(
-            "{name}, schema {}: another Roundsman has taken it over meanwhile",
-            connection.schema
+            "{}, schema {}: another Roundsman has taken it over meanwhile",
+            connection.name, connection.schema
         )));
     }
-    let opened = begin(connection, &row, epoch.unwrap_or(last + 1)).await.map_err(explain)?;
+    // 35 bits, as an id shows them; never 0, which stands for none.
+    let salt = match row.get::<_, i64>(0) {
+        0 => rand::random_range(1..1_i64 << 35),
+        salt => salt,
+    };
+    let epoch = int(epoch.unwrap_or(last + 1));
+    let marks: [&(dyn ToSql + Sync); 4] = [&epoch, &salt, &owner(), &shares];
+    connection.client.execute(MARK, &marks).await.map_err(explain)?;
+    let opened = count(connection, row.get(9)).await.map_err(explain)?;
     connection.fix_plans().await.map_err(explain)?;
     Ok(opened)
 }
@@ -99,83 +151,36 @@ async fn writable(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the tables, or brings them up to date.
-pub(super) async fn prepare(connection: &Connection) -> Result<(), StoreError> {
-    let version = known_version(connection).await?;
-    if version != Some(VERSION) {
-        schema::migrate(connection).await.map_err(|error| connection.explain(&error))?;
-    }
-    Ok(())
-}
-
 /// The version of the schema, unless this code is too old for it.
 pub(super) async fn known_version(connection: &Connection) -> Result<Option<i32>, StoreError> {
     let version = schema::version(connection).await.map_err(|error| connection.explain(&error))?;
-    if version.is_some_and(|version| version > VERSION) {
-        return Err(StoreError::Unusable(format!(
-            "{}, schema {}, has version {}, made by a newer Roundsman; this one reads up to version \
-             {VERSION}: run the newer one, or name another schema by `?schema=`",
-            connection.name,
-            connection.schema,
-            version.unwrap_or_default()
-        )));
-    }
+    refuse_newer(connection, version.unwrap_or(0))?;
     Ok(version)
 }
 
-/// Takes the lock: at once if it is free, from an owner that is silent, or not at all.
-async fn lock(connection: &mut Connection) -> Result<(), StoreError> {
-    let begun = Instant::now();
-    loop {
-        let locked = try_lock(connection).await.map_err(|error| connection.explain(&error))?;
-        let Some((owner, silent)) = locked else { return Ok(()) };
-        if OWNER.is_in_vain(silent, begun.elapsed()) {
-            return Err(StoreError::Locked(format!(
-                "{}, schema {}: another Roundsman has it open ({owner}); stop that one, or name \
-                 another schema by `?schema=`",
-                connection.name, connection.schema
-            )));
-        }
-        tokio::time::sleep(OWNER.look).await;
+fn refuse_newer(connection: &Connection, version: i32) -> Result<(), StoreError> {
+    if version <= VERSION {
+        return Ok(());
     }
-}
-
-/// `None` when the lock is ours; else who has it, and for how many seconds it was silent.
-async fn try_lock(connection: &mut Connection) -> Sql<Option<(String, f64)>> {
-    if connection.client.query_one(LOCK, &[]).await?.get(0) {
-        return Ok(None);
-    }
-    let row = connection.client.query_one(HOLDER, &[]).await?;
-    let (owner, silent, pid): (String, f64, Option<i32>) = (row.get(0), row.get(1), row.get(2));
-    if let Some(pid) = pid.filter(|_| silent > OWNER.silent) {
-        tracing::warn!(%owner, "the owner of the store has been silent for {silent:.0} s; taking over");
-        connection.client.execute("SELECT pg_terminate_backend($1)", &[&pid]).await?;
-    }
-    Ok(Some((owner, silent)))
+    Err(StoreError::Unusable(format!(
+        "{}, schema {}, has version {version}, made by a newer Roundsman; this one reads up to version \
+         {VERSION}: run the newer one, or name another schema by `?schema=`",
+        connection.name, connection.schema
+    )))
 }
 
 /// What is in `state`, after everything was counted anew if need be.
-async fn state(connection: &Connection) -> Sql<Row> {
+async fn count(connection: &Connection, is_exact: bool) -> Sql<Opened> {
     let client = &connection.client;
-    let row = client.query_one(STATE, &[]).await?;
-    if row.get(9) {
-        return Ok(row);
+    if !is_exact {
+        client.batch_execute(&format!("BEGIN; {RECOUNT} COMMIT;")).await?;
     }
-    client.batch_execute(&format!("BEGIN; {RECOUNT} COMMIT;")).await?;
-    client.query_one(STATE, &[]).await
-}
-
-async fn begin(connection: &Connection, row: &Row, epoch: u64) -> Sql<Opened> {
+    let row = client.query_one(STATE, &[]).await?;
+    client.execute(LATE, &[]).await?;
     let number = |column| row.get::<_, i64>(column).cast_unsigned();
-    // 35 bits, as an id shows them; never 0, which stands for none.
-    let salt = match number(0) {
-        0 => rand::random_range(1..1_u64 << 35),
-        salt => salt,
-    };
-    connection.client.execute(BEGIN, &[&int(epoch), &int(salt), &owner()]).await?;
     Ok(Opened {
-        salt: IdSalt(salt),
-        epoch,
+        salt: IdSalt(number(0)),
+        epoch: number(1),
         seq: number(2),
         lanes: number(3),
         counts: Counts {
@@ -188,7 +193,8 @@ async fn begin(connection: &Connection, row: &Row, epoch: u64) -> Sql<Opened> {
     })
 }
 
-/// Lets the lock go.
+/// Says that the owner leaves, and lets the lock go.
 pub(super) async fn unlock(connection: &Connection) -> Sql<()> {
+    connection.client.query(LEFT, &[]).await?;
     connection.client.query(UNLOCK, &[]).await.map(drop)
 }

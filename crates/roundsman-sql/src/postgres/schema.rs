@@ -21,7 +21,7 @@
 //!  outbox    number ─ topic · payload · event · key · id · deliver_at · expires_at · written · error
 //!              what others insert; the one table that is theirs to write to
 //!  claim     id ─ alone · members        one row a claimed batch, inserted and deleted, never rewritten
-//!  state     one row: version · salt · epoch · numbers reserved · totals · exact · owner · seen
+//!  state     one row: version · salt · epoch · numbers reserved · totals · exact · owner · seen · shared
 //! ```
 //!
 //! **Why one index on messages**: a message is put in and taken out once, and each index is paid
@@ -37,10 +37,10 @@ use super::connect::Connection;
 use super::error::Sql;
 
 /// The version that this code reads and writes.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// How each version came to be out of the one before it; the first out of nothing.
-const STEPS: [&str; VERSION as usize] = [V1, V2];
+const STEPS: [&str; VERSION as usize] = [V1, V2, V3];
 
 const V1: &str = r#"
 CREATE TABLE state (
@@ -169,6 +169,10 @@ CREATE TABLE outbox (
 );
 ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 1);
 "#;
+
+/// Whether the owner lets other nodes stand by.
+const V3: &str =
+    "ALTER TABLE state ADD COLUMN IF NOT EXISTS shared boolean NOT NULL DEFAULT false;";
 
 /// The version of the schema that is there; `None` where there is none.
 pub(super) async fn version(connection: &Connection) -> Sql<Option<i32>> {

@@ -6,10 +6,10 @@ use super::fetch::{self, LaneNames};
 use super::url::Place;
 use super::{inspect, load, open, outbox, probe, write};
 use crate::cache::Cache;
-use crate::served::backend::{Backend, Read, Write};
+use crate::served::backend::{self, Backend, Read, Write};
 use crate::served::changes::Changes;
 use crate::served::wants::{Loaded, Wants};
-use crate::served::{ClaimRow, Opened, Served, hand_on};
+use crate::served::{ClaimRow, Holder, Opened, Served, hand_on};
 use roundsman_store::{
     Ask, Clock, DeadPage, Fetched, Guarantee, IdSalt, OutboxRow, Sighting, StoreError, Sweep,
     Timestamp,
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// Keeps messages in a PostgreSQL database: an accepted message is committed there.
 ///
 /// Everything is in a schema of its own, which the first opening makes. One process at a time owns
-/// it; a second is refused, unless the first has fallen silent.
+/// it; a second is refused, or stands by where both ask for that, unless the first has fallen silent.
 ///
 /// ```no_run
 /// use roundsman_sql::PostgresStore;
@@ -53,7 +53,22 @@ impl PostgresStore {
     /// Dropped, it leaves nothing open.
     pub async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let backend = Postgres { place: Place::parse(url)? };
-        Served::open(backend, clock).await.map(Self)
+        Served::open(backend, clock, false).await.map(Self)
+    }
+
+    /// Opens the store as one of several nodes. One of them owns it, and is as one that was opened
+    /// by [`open`](Self::open); the others stand by, and one of them succeeds it within ten seconds
+    /// of its end. Who stands by answers [`StandsBy`](StoreError::StandsBy) where it cannot help,
+    /// has no lanes to walk, and gives the hint to walk once it is the owner.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`Locked`](StoreError::Locked): another has opened it alone.
+    ///
+    /// # Cancel safety
+    /// Dropped, it leaves nothing open.
+    pub async fn open_shared(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let backend = Postgres { place: Place::parse(url)? };
+        Served::open(backend, clock, true).await.map(Self)
     }
 
     /// What a store there would promise, without opening it: no lock is taken and nothing is made.
@@ -77,23 +92,62 @@ struct Postgres {
 }
 
 impl Backend for Postgres {
+    type Candidate = Candidate;
     type Writer = Writer;
     type Reader = Reader;
+
+    const KIND: &'static str = "schema";
 
     fn name(&self) -> &str {
         &self.place.name
     }
 
-    async fn own(&self, epoch: Option<u64>) -> Result<(Writer, Opened), StoreError> {
-        let mut connection = Connection::open(&self.place).await?;
-        let opened = open::own(&mut connection, epoch).await?;
-        Ok((Writer { connection, salt: opened.salt, is_open: false }, opened))
+    fn place(&self) -> String {
+        format!("{}, schema {}", self.place.name, self.place.schema)
+    }
+
+    async fn stand(&self) -> Result<Candidate, StoreError> {
+        let connection = Connection::open(&self.place).await?;
+        open::stand(&connection).await?;
+        Ok(Candidate { connection })
     }
 
     async fn read(&self) -> Result<Reader, StoreError> {
         let connection = Connection::open(&self.place).await?;
         connection.fix_plans().await.map_err(|error| connection.explain(&error))?;
         Ok(Reader { connection, names: Cache::new(16 * 1024) })
+    }
+}
+
+/// A connection that may become the one that writes.
+struct Candidate {
+    connection: Connection,
+}
+
+impl backend::Candidate for Candidate {
+    type Writer = Writer;
+
+    async fn look(&mut self) -> Result<Holder, StoreError> {
+        open::look(&self.connection).await
+    }
+
+    async fn lock(&mut self) -> Result<bool, StoreError> {
+        open::lock(&self.connection).await
+    }
+
+    async fn evict(&mut self, lock: u64) -> Result<(), StoreError> {
+        open::evict(&self.connection, lock).await
+    }
+
+    async fn beat(&mut self) -> Result<(), StoreError> {
+        let beaten = self.connection.query(open::BEAT, &[]).await;
+        beaten.map(drop).map_err(|error| self.connection.explain(&error))
+    }
+
+    async fn begin(self, epoch: Option<u64>, shares: bool) -> Result<(Writer, Opened), StoreError> {
+        let Self { connection } = self;
+        let opened = open::begin(&connection, epoch, shares).await?;
+        Ok((Writer { connection, salt: opened.salt, is_open: false }, opened))
     }
 }
 

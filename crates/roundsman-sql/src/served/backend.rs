@@ -3,6 +3,7 @@
 use super::changes::Changes;
 use super::claim::ClaimRow;
 use super::ledger::Opened;
+use super::owner::Holder;
 use super::wants::{Loaded, Wants};
 use roundsman_store::{
     Ask, DeadPage, Fetched, Guarantee, IdSalt, OutboxRow, Sighting, StoreError, Sweep, Timestamp,
@@ -14,22 +15,50 @@ use std::sync::Arc;
 ///
 /// Whatever fails on a connection, it is thrown away and another made.
 pub(crate) trait Backend: Send + Sync + 'static {
+    type Candidate: Candidate<Writer = Self::Writer>;
     type Writer: Write;
     type Reader: Read;
+
+    /// What `?schema=` names.
+    const KIND: &'static str;
 
     /// What it is called in messages to people: never with a password.
     fn name(&self) -> &str;
 
-    /// The connection of the owner: makes the tables or brings them up to date, and takes the
-    /// lock. Without an `epoch` it is a new opening, that begins a new one; with one, the owner
-    /// comes back, and is refused if there has been another since.
-    fn own(
-        &self,
-        epoch: Option<u64>,
-    ) -> impl Future<Output = Result<(Self::Writer, Opened), StoreError>> + Send;
+    /// The same, with what `?schema=` says.
+    fn place(&self) -> String;
+
+    /// A connection that may become the owner's.
+    fn stand(&self) -> impl Future<Output = Result<Self::Candidate, StoreError>> + Send;
 
     /// A connection that reads.
     fn read(&self) -> impl Future<Output = Result<Self::Reader, StoreError>> + Send;
+}
+
+/// A connection that may become the owner's.
+pub(crate) trait Candidate: Send + 'static {
+    type Writer;
+
+    /// Who has the store, or had it last.
+    fn look(&mut self) -> impl Future<Output = Result<Holder, StoreError>> + Send;
+
+    /// Takes the lock if nobody has it, and answers whether it did.
+    fn lock(&mut self) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Ends the connection that holds the lock, and with it what it has not committed.
+    fn evict(&mut self, lock: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Says that the owner is alive.
+    fn beat(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// With the lock taken: makes the tables or brings them up to date, and counts what is in them.
+    /// Without an `epoch` it is a new opening, that begins a new one; with one, the owner comes
+    /// back, and is refused if there has been another since.
+    fn begin(
+        self,
+        epoch: Option<u64>,
+        shares: bool,
+    ) -> impl Future<Output = Result<(Self::Writer, Opened), StoreError>> + Send;
 }
 
 /// The one connection that writes. While it lives nobody else can be the owner, so that what it
@@ -51,7 +80,7 @@ pub(crate) trait Write: Send + 'static {
     /// Says that the owner is alive.
     fn beat(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Lets the lock go.
+    /// Says that the owner leaves, and lets the lock go.
     fn end(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 

@@ -19,6 +19,9 @@
 //!   the connection lives. Whoever takes over from an owner that has fallen silent ends its
 //!   connection first, and with it whatever it had not committed. So no transaction needs a
 //!   fence of its own, sequences are visible in the order of commits, and memory can be trusted.
+//! * **Others [stand](stand) by**, where every node that opens the store lets them: they look at the
+//!   owner, and the first to see it fall silent succeeds it. Their handles are the same; the
+//!   task behind them has no desk yet.
 //! * **[`Ledger`](ledger::Ledger) is pure.** A call is performed on what is in memory. What is
 //!   missing it [wants](wants), and is performed anew once that is loaded; what it
 //!   [changed](changes) is written by statements that take arrays. In the steady state nothing has
@@ -53,6 +56,8 @@ mod patience;
 mod promise;
 mod promote;
 mod settle;
+mod shown;
+mod stand;
 mod store;
 pub(crate) mod wants;
 mod writer;
@@ -62,6 +67,6 @@ pub(crate) use fill::fill;
 pub(crate) use hand_on::hand_on;
 pub(crate) use ledger::Opened;
 pub(crate) use operate::ask;
-pub(crate) use owner::{OWNER, owner};
+pub(crate) use owner::{Holder, owner};
 pub(crate) use promise::promise;
 pub(crate) use store::Served;

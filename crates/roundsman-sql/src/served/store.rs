@@ -6,6 +6,7 @@ use super::call::{Call, Perform, Write};
 use super::patience::in_time;
 use super::promote::Promotion;
 use super::settle::Batch;
+use super::shown::Shown;
 use super::writer::{Started, Writer};
 use super::{accept, claim, look, operate, outbox, promote, settle};
 use parking_lot::Mutex;
@@ -13,7 +14,7 @@ use roundsman_store::HintSender;
 use roundsman_store::{
     AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, DeadPage, Draft,
     Fetched, Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate, Outbox,
-    OutboxRow, Ownership, Promoted, Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store,
+    OutboxRow, Ownership, Promoted, Receipt, Release, Settled, Settlement, Sighting, Store,
     StoreError, Sweep, Swept, TakenBack,
 };
 use std::fmt;
@@ -32,9 +33,8 @@ pub(crate) struct Served<B: Backend> {
     road: tokio::sync::Mutex<Option<B::Reader>>,
     looks: tokio::sync::Mutex<Option<B::Reader>>,
     hints: Mutex<Option<Hints>>,
-    counts: Arc<Mutex<Counts>>,
+    shown: Arc<Shown>,
     salt: IdSalt,
-    epoch: u64,
 }
 
 impl<B: Backend> fmt::Debug for Served<B> {
@@ -44,15 +44,19 @@ impl<B: Backend> fmt::Debug for Served<B> {
 }
 
 impl<B: Backend> Served<B> {
-    /// Opens it as its owner.
-    pub(crate) async fn open(backend: B, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+    /// Opens it as its owner, or, where nodes share it, stands by until it is.
+    pub(crate) async fn open(
+        backend: B,
+        clock: Arc<dyn Clock>,
+        shares: bool,
+    ) -> Result<Self, StoreError> {
         let backend = Arc::new(backend);
         let (desk, inbox) = mpsc::unbounded_channel();
         let (hint_sender, hints) = HintSender::new();
-        let counts = Arc::new(Mutex::new(Counts::default()));
-        let (opened, started) =
-            Writer::start(backend.clone(), clock.clone(), inbox, hint_sender, counts.clone())
-                .await?;
+        let shown = Arc::new(Shown::default());
+        let sharing = (shown.clone(), shares);
+        let (salt, started) =
+            Writer::start(backend.clone(), clock.clone(), inbox, hint_sender, sharing).await?;
         Ok(Self {
             backend,
             clock,
@@ -62,9 +66,8 @@ impl<B: Backend> Served<B> {
             road: tokio::sync::Mutex::new(None),
             looks: tokio::sync::Mutex::new(None),
             hints: Mutex::new(Some(hints)),
-            counts,
-            salt: opened.salt,
-            epoch: opened.epoch,
+            shown,
+            salt,
         })
     }
 
@@ -75,12 +78,34 @@ impl<B: Backend> Served<B> {
         E: Send + From<StoreError> + 'static,
     {
         Box::pin(async move {
-            let (call, answer) = Call::new(asked, weight, perform);
             let desk = self.desk.lock().clone().ok_or(StoreError::Closed)?;
+            if let Some(error) = self.shown.standing_by() {
+                return Err(error.into());
+            }
+            let (call, answer) = Call::new(asked, weight, perform);
             desk.send(Box::new(call)).map_err(|_| StoreError::Closed)?;
             drop(desk);
             // Without an answer, the task was stopped in the middle of it.
             answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        })
+    }
+
+    /// The same; a node that stands by has nothing of the kind, and says so.
+    fn write_or_none<A, T>(
+        &self,
+        asked: A,
+        perform: Perform<A, T, StoreError>,
+    ) -> Answer<'_, T, StoreError>
+    where
+        A: Send + 'static,
+        T: Default + Send + 'static,
+    {
+        let asking = self.write(asked, 0, perform);
+        Box::pin(async move {
+            match asking.await {
+                Err(StoreError::StandsBy(_)) => Ok(T::default()),
+                answer => answer,
+            }
         })
     }
 
@@ -119,7 +144,7 @@ impl<B: Backend> Store for Served<B> {
     }
 
     fn walk(&self, after: Option<LaneId>, limit: usize) -> Answer<'_, Vec<Arc<Lane>>> {
-        self.write(Walk::from(after, limit), 0, block::walk)
+        self.write_or_none(Walk::from(after, limit), block::walk)
     }
 
     fn fetch(&self, asks: Vec<Ask>) -> Answer<'_, Vec<Fetched>> {
@@ -138,15 +163,15 @@ impl<B: Backend> Store for Served<B> {
     }
 
     fn block(&self, lanes: Vec<(LaneId, Block)>) -> Answer<'_, ()> {
-        self.write(lanes, 0, block::block)
+        self.write_or_none(lanes, block::block)
     }
 
     fn release(&self, which: Release) -> Answer<'_, Vec<Arc<Lane>>> {
-        self.write(which, 0, block::release)
+        self.write_or_none(which, block::release)
     }
 
     fn promote(&self) -> Answer<'_, Promoted> {
-        self.write(Promotion::default(), 0, promote::promote)
+        self.write_or_none(Promotion::default(), promote::promote)
     }
 
     fn probe(&self) -> Answer<'_, Guarantee> {
@@ -154,7 +179,7 @@ impl<B: Backend> Store for Served<B> {
     }
 
     fn ownership(&self) -> Ownership {
-        Ownership { epoch: self.epoch, shards: (0..SHARDS).collect() }
+        self.shown.ownership()
     }
 
     fn hints(&self) -> Option<Hints> {
@@ -184,7 +209,12 @@ impl<B: Backend> Inspect for Served<B> {
     }
 
     fn counts(&self) -> Answer<'_, Counts> {
-        Box::pin(async move { Ok(*self.counts.lock()) })
+        Box::pin(async move {
+            match self.shown.standing_by() {
+                None => Ok(self.shown.counts()),
+                Some(error) => Err(error),
+            }
+        })
     }
 
     fn key_counts<'a>(&'a self, key: &'a Key) -> Answer<'a, KeyCounts> {
@@ -222,9 +252,13 @@ impl<B: Backend> Outbox for Served<B> {
         max_chars: usize,
         without: Vec<Arc<str>>,
     ) -> Answer<'_, Vec<OutboxRow>> {
-        Box::pin(
-            self.read(&self.looks, move |it| Box::pin(it.outbox(most, max_chars, without.clone()))),
-        )
+        Box::pin(async move {
+            // The owner takes them in.
+            if self.shown.standing_by().is_some() {
+                return Ok(Vec::new());
+            }
+            self.read(&self.looks, |it| Box::pin(it.outbox(most, max_chars, without.clone()))).await
+        })
     }
 
     fn take(

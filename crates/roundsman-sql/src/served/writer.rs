@@ -5,12 +5,12 @@ use super::backend::{Backend, Write as _};
 use super::call::{Call, Write};
 use super::claim::{self, Left};
 use super::ledger::{Ledger, Opened, Outcome, Step};
-use super::owner::OWNER;
+use super::owner::{Aim, OWNER};
 use super::patience::in_time;
+use super::shown::Shown;
+use super::stand::{self, Seat};
 use crate::claims::Claims;
-use parking_lot::Mutex;
-use roundsman_store::HintSender;
-use roundsman_store::{Clock, Counts, StoreError};
+use roundsman_store::{Clock, HintSender, IdSalt, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -29,7 +29,9 @@ pub(super) struct Writer<B: Backend> {
     clock: Arc<dyn Clock>,
     inbox: mpsc::UnboundedReceiver<Write>,
     hints: HintSender,
-    counts: Arc<Mutex<Counts>>,
+    shown: Arc<Shown>,
+    /// Others may stand by.
+    shares: bool,
     epoch: u64,
     last_claim: u64,
     beaten: Instant,
@@ -41,28 +43,106 @@ struct Desk<W> {
     ledger: Ledger,
 }
 
+/// Where the task begins.
+enum Post<B: Backend> {
+    Owner(Box<Desk<B::Writer>>),
+    StandsBy(B::Candidate),
+}
+
 impl<B: Backend> Writer<B> {
-    /// Opens the store as its owner, counts what a crash cut off, and sets the task going.
-    /// Answers what was opened, and where the end is told.
+    /// Opens the store as its owner and counts what a crash cut off, or stands by where nodes
+    /// share; and sets the task going. Answers the salt, and where the end is told.
     pub(super) async fn start(
         backend: Arc<B>,
         clock: Arc<dyn Clock>,
         inbox: mpsc::UnboundedReceiver<Write>,
         hints: HintSender,
-        counts: Arc<Mutex<Counts>>,
-    ) -> Result<(Opened, Started), StoreError> {
-        let (connection, opened) = backend.own(None).await?;
+        (shown, shares): (Arc<Shown>, bool),
+    ) -> Result<(IdSalt, Started), StoreError> {
+        let aim = if shares { Aim::OwnOrStand } else { Aim::Own };
+        let seat = stand::take(&*backend, aim, shares).await?;
         let beaten = Instant::now();
-        let epoch = opened.epoch;
         let mut writer =
-            Self { backend, clock, inbox, hints, counts, epoch, last_claim: 0, beaten };
-        let desk = writer.sit_down(connection, opened, claim::cut_off).await?;
+            Self { backend, clock, inbox, hints, shown, shares, epoch: 0, last_claim: 0, beaten };
+        let (salt, post) = match seat {
+            Seat::Owner(connection, opened) => {
+                let desk = writer.begin(connection, opened).await?;
+                (opened.salt, Post::Owner(Box::new(desk)))
+            }
+            Seat::StandsBy(candidate, holder) => {
+                let (owner, store) = (&holder.owner, writer.backend.place());
+                tracing::info!(%owner, %store, "another node owns the store; standing by");
+                writer.shown.stands_by(owner);
+                (IdSalt(holder.salt), Post::StandsBy(candidate))
+            }
+        };
         let (ended_sender, ended) = oneshot::channel();
         let task = tokio::spawn(async move {
-            let fate = writer.run(desk).await;
+            let fate = writer.run(post).await;
             let _ = ended_sender.send(fate);
         });
-        Ok((opened, Started { task, ended }))
+        Ok((salt, Started { task, ended }))
+    }
+
+    /// Begins a new epoch.
+    async fn begin(
+        &mut self,
+        connection: B::Writer,
+        opened: Opened,
+    ) -> Result<Desk<B::Writer>, StoreError> {
+        (self.epoch, self.beaten) = (opened.epoch, Instant::now());
+        let desk = self.sit_down(connection, opened, claim::cut_off).await?;
+        self.shown.owns(self.epoch);
+        Ok(desk)
+    }
+
+    /// Looks every so often whether the owner is still alive, until this node has succeeded it.
+    /// `None` when there is nobody left who could call.
+    async fn stand_by(
+        &mut self,
+        candidate: B::Candidate,
+    ) -> Result<Option<Desk<B::Writer>>, StoreError> {
+        let (mut standing, mut since) = (Some(candidate), Instant::now());
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(OWNER.stand) => {}
+                call = self.inbox.recv() => match call {
+                    // Nobody sends any to a node that stands by; one may have been on its way.
+                    Some(call) => {
+                        call.answer(Err(StoreError::StandsBy(String::new())));
+                        continue;
+                    }
+                    None => return Ok(None),
+                },
+            }
+            let looked = match standing.take() {
+                Some(candidate) => stand::succeed(&*self.backend, candidate, since.elapsed()).await,
+                None => {
+                    since = Instant::now();
+                    let connected = in_time(self.backend.stand()).await;
+                    standing = connected.ok();
+                    continue;
+                }
+            };
+            let seat = match looked {
+                Ok(Seat::Owner(connection, opened)) => self.begin(connection, opened).await,
+                Ok(Seat::StandsBy(candidate, holder)) => {
+                    self.shown.stands_by(&holder.owner);
+                    standing = Some(candidate);
+                    continue;
+                }
+                Err(error) => Err(error),
+            };
+            match seat {
+                Ok(desk) => return Ok(Some(desk)),
+                Err(fatal @ (StoreError::Locked(_) | StoreError::Unusable(_))) => {
+                    return Err(fatal);
+                }
+                Err(error) => {
+                    tracing::warn!(store = self.backend.name(), %error, "a look at the owner failed");
+                }
+            }
+        }
     }
 
     /// Makes the ledger, and sees to the claims that are open.
@@ -82,8 +162,19 @@ impl<B: Backend> Writer<B> {
     }
 
     /// Runs until there is nobody left who could call.
-    async fn run(mut self, desk: Desk<B::Writer>) -> Result<(), StoreError> {
-        let mut desk = desk;
+    async fn run(mut self, post: Post<B>) -> Result<(), StoreError> {
+        let mut desk = match post {
+            Post::Owner(desk) => *desk,
+            Post::StandsBy(candidate) => match self.stand_by(candidate).await {
+                Ok(Some(desk)) => {
+                    tracing::info!(store = self.backend.name(), "the store is this node's now");
+                    self.hints.walk();
+                    desk
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => return self.give_up(error).await,
+            },
+        };
         loop {
             let Err(error) = self.work(&mut desk).await else {
                 let changes = desk.ledger.catch_up();
@@ -94,10 +185,7 @@ impl<B: Backend> Writer<B> {
             desk = match self.come_back(desk, error).await {
                 Ok(Some(desk)) => desk,
                 Ok(None) => return Ok(()),
-                Err(error) => {
-                    tracing::error!(store = self.backend.name(), %error, "the store is given up");
-                    return self.give_up(error).await;
-                }
+                Err(error) => return self.give_up(error).await,
             };
             tracing::info!(store = self.backend.name(), "the store is back");
             // A commit that failed may have been one all the same.
@@ -173,7 +261,7 @@ impl<B: Backend> Writer<B> {
         match in_time(desk.connection.write(changes, true)).await {
             Ok(()) => {
                 let fresh = desk.ledger.committed();
-                *self.counts.lock() = desk.ledger.counts;
+                self.shown.count(desk.ledger.counts);
                 if !fresh.is_empty() {
                     self.hints.announce(fresh);
                 }
@@ -217,14 +305,19 @@ impl<B: Backend> Writer<B> {
 
     async fn try_again(&mut self) -> Result<Desk<B::Writer>, StoreError> {
         let backend = self.backend.clone();
-        let owning = backend.own(Some(self.epoch));
-        let (connection, opened) = owning.await?;
-        self.beaten = Instant::now();
-        self.sit_down(connection, opened, claim::take_up).await
+        match stand::take(&*backend, Aim::ComeBack(self.epoch), self.shares).await? {
+            Seat::Owner(connection, opened) => {
+                self.beaten = Instant::now();
+                self.sit_down(connection, opened, claim::take_up).await
+            }
+            Seat::StandsBy(..) => Err(StoreError::Unavailable(backend.place())),
+        }
     }
 
     /// Tells everybody from now on.
     async fn give_up(mut self, error: StoreError) -> Result<(), StoreError> {
+        tracing::error!(store = self.backend.name(), %error, "the store is given up");
+        self.shown.has_ended();
         while let Some(call) = self.inbox.recv().await {
             call.answer(Err(error.clone()));
         }

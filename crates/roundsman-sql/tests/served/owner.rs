@@ -4,8 +4,8 @@
 use crate::{mysql, postgres};
 use roundsman_sql::{MysqlStore, PostgresStore};
 use roundsman_store::{
-    AcceptError, Ask, Bounds, Claim, Claimed, Draft, Outcome, Settled, Settlement, Store,
-    StoreError, SystemClock, Which,
+    AcceptError, Ask, Bounds, Claim, Claimed, Draft, Hint, Outcome, SHARDS, Settled, Settlement,
+    Store, StoreError, SystemClock, Which,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,16 @@ impl Kind {
         Ok(match self {
             Self::Postgres => Arc::new(PostgresStore::open(&postgres::url(name), clock).await?),
             Self::Mysql => Arc::new(MysqlStore::open(&mysql::url(name), clock).await?),
+        })
+    }
+
+    async fn open_shared(self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
+        let clock = Arc::new(SystemClock);
+        Ok(match self {
+            Self::Postgres => {
+                Arc::new(PostgresStore::open_shared(&postgres::url(name), clock).await?)
+            }
+            Self::Mysql => Arc::new(MysqlStore::open_shared(&mysql::url(name), clock).await?),
         })
     }
 
@@ -145,6 +155,55 @@ async fn a_silent_owner(kind: Kind) {
     kind.remove(&name).await;
 }
 
+/// Where all share it, the second stands by, and succeeds the first with all that it left.
+async fn a_node_that_stands_by(kind: Kind) {
+    let name = crate::new_name();
+    let first = kind.open_shared(&name).await.unwrap();
+    let second = kind.open_shared(&name).await.unwrap();
+    first.accept(vec![draft(1), draft(2)], Bounds::NONE).await.unwrap();
+    let settlement = claim(&*first).await;
+    assert_eq!(second.salt(), first.salt());
+    assert!(second.ownership().shards.is_empty());
+    assert!(second.walk(None, 9).await.unwrap().is_empty());
+    assert!(!second.promote().await.unwrap().again);
+    let why = second.settle(vec![settlement.clone()]).await;
+    assert!(matches!(why, Err(StoreError::StandsBy(_))), "{why:?}");
+    let Err(StoreError::Locked(why)) = kind.open(&name).await else { panic!("it is locked") };
+    assert!(why.contains("`channel`"), "{why}");
+
+    let mut hints = second.hints().unwrap();
+    drop(first);
+    let hint = tokio::time::timeout(Duration::from_secs(60), hints.recv()).await.unwrap();
+    assert!(matches!(hint, Some(Hint::Walk)), "{hint:?}");
+    assert_eq!(second.counts().await.unwrap().backlog, 2);
+    assert_eq!(second.ownership().shards.len(), usize::from(SHARDS));
+    // That attempt was cut off.
+    assert!(matches!(claim(&*second).await.which, Which::At { attempt: 2, .. }));
+    second.close().await.unwrap();
+    kind.remove(&name).await;
+}
+
+/// One that opened it alone lets nobody stand by, and one that stands by leaves when such a one comes.
+async fn one_that_is_alone(kind: Kind) {
+    let name = crate::new_name();
+    let alone = kind.open(&name).await.unwrap();
+    let Err(StoreError::Locked(why)) = kind.open_shared(&name).await else { panic!("it is alone") };
+    assert!(why.contains("`channel`"), "{why}");
+    alone.close().await.unwrap();
+    let first = kind.open_shared(&name).await.unwrap();
+    let second = kind.open_shared(&name).await.unwrap();
+    drop(first);
+    let alone = kind.open(&name).await.unwrap();
+    let left = async {
+        while !matches!(second.promote().await, Err(StoreError::Locked(_))) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), left).await.unwrap();
+    alone.close().await.unwrap();
+    kind.remove(&name).await;
+}
+
 /// What a newer version has made is left alone.
 async fn a_newer_version(kind: Kind) {
     let name = crate::new_name();
@@ -174,4 +233,11 @@ macro_rules! on_both {
     )* };
 }
 
-on_both!(a_second_opening, a_cut, a_silent_owner, a_newer_version);
+on_both!(
+    a_second_opening,
+    a_cut,
+    a_silent_owner,
+    a_node_that_stands_by,
+    one_that_is_alone,
+    a_newer_version
+);
