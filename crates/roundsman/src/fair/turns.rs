@@ -69,7 +69,32 @@ impl<P> Book<P> {
 
     /// Sends a node to the end of the old list.
     pub(super) fn go_behind(&mut self, at: u32) {
-        self.leave(at);
-        self.join(at, Place::Old);
+        let node = self.node(at);
+        let (parent, is_first) = (node.parent, node.before == NONE);
+        if node.place == Place::Old && is_first {
+            self.rotate(parent);
+        } else {
+            self.leave(at);
+            self.join(at, Place::Old);
+        }
+    }
+
+    /// The first of the old list becomes its last. What leaving and joining would do, without the
+    /// counting: this is what nearly every turn ends with.
+    fn rotate(&mut self, parent: u32) {
+        let Some(ring) = self.ring(parent) else { return };
+        let (first, last) = (ring.old.first, ring.old.last);
+        if first == last {
+            return;
+        }
+        ring.old.last = first;
+        let node = self.node_mut(first);
+        let second = std::mem::replace(&mut node.behind, NONE);
+        node.before = last;
+        self.node_mut(last).behind = first;
+        self.node_mut(second).before = NONE;
+        if let Some(ring) = self.ring(parent) {
+            ring.old.first = second;
+        }
     }
 }
