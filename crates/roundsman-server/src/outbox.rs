@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// Rows of one transaction.
 const BATCH: usize = 500;
-/// The pause after the last row, which doubles up to the second while nothing comes.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+/// The pause after the last row, which doubles up to the second of them while nothing comes.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(25));
 /// The pause while the store is away.
 const AWAY: Duration = Duration::from_secs(1);
 /// Keys at their bounds that are left out at once; the rest of the table waits with them then.
