@@ -26,6 +26,13 @@ pub enum Address {
         /// The key of the stream.
         stream: String,
     },
+    /// A topic of an Apache Kafka cluster.
+    Kafka {
+        /// `host:port`, with commas between.
+        brokers: String,
+        /// Its name.
+        topic: String,
+    },
 }
 
 impl Address {
@@ -34,6 +41,7 @@ impl Address {
     pub fn name(&self) -> &str {
         match self {
             Self::Redis { stream, .. } => stream,
+            Self::Kafka { topic, .. } => topic,
         }
     }
 }
@@ -46,11 +54,17 @@ impl FromStr for Address {
     fn from_str(written: &str) -> Result<Self, String> {
         match written.split_once("://") {
             Some(("redis" | "rediss", _)) => redis(written),
-            _ => Err(format!("write {STREAM}")),
+            Some(("kafka", _)) if !cfg!(feature = "kafka") => {
+                Err("this program was built without Kafka; build it with the feature `kafka`"
+                    .into())
+            }
+            Some(("kafka", rest)) => kafka(rest),
+            _ => Err(format!("write {TOPIC}, or {STREAM}")),
         }
     }
 }
 
+const TOPIC: &str = "a topic, like \"kafka://host:9092,host:9092/orders\"";
 const STREAM: &str = "a stream, like \"redis://host:6379/0/orders\"";
 
 /// `redis://[name:password@]host[:port][/database]/stream`.
@@ -72,6 +86,23 @@ fn redis(written: &str) -> Result<Address, String> {
     Ok(Address::Redis { server, stream })
 }
 
+/// `kafka://host:port,…/topic`.
+fn kafka(rest: &str) -> Result<Address, String> {
+    if rest.contains('@') {
+        return Err(format!("names and passwords are not spoken to Kafka; write {TOPIC}"));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let (brokers, topic) = rest
+        .split_once('/')
+        .filter(|(brokers, topic)| {
+            brokers.split(',').all(|broker| !broker.is_empty())
+                && (1..=249).contains(&topic.len())
+                && topic.bytes().all(plain)
+        })
+        .ok_or_else(|| format!("write {TOPIC}"))?;
+    Ok(Address::Kafka { brokers: brokers.to_owned(), topic: topic.to_owned() })
+}
+
 /// What a name keeps as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -85,6 +116,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Kafka { brokers, topic } => write!(f, "kafka://{brokers}/{topic}"),
             Self::Redis { server, stream } => {
                 let (scheme, rest) = server.split_once("://").unwrap_or(("redis", server));
                 write!(f, "{scheme}://")?;
@@ -125,6 +157,16 @@ mod tests {
             assert_eq!(again.as_ref(), Ok(&address));
         }
         for bad in ["redis://a", "redis://a/", "redis://a/7", "redis://a/0/", "redis:///b", "a/b"] {
+            assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+    }
+
+    #[cfg(feature = "kafka")]
+    #[test]
+    fn topics_read_and_write() {
+        let written = "kafka://a:1,b:2/o.r_d-s";
+        assert_eq!(written.parse::<Address>().unwrap().to_string(), written);
+        for bad in ["kafka://a", "kafka://a/", "kafka://a/b/c", "kafka:///b", "kafka://u:p@a/b"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
     }

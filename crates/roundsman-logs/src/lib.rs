@@ -2,15 +2,15 @@
 //! elsewhere.
 //!
 //! ```text
-//!  a stream ──► Log::next ──► records, in order ──► (whoever takes them in)
+//!  a log ─────► Log::next ──► records, in order ──► (whoever takes them in)
 //!      ▲                                                    │
 //!      └────────────── Log::done ◄── spots that are safe ───┘
 //! ```
 //!
 //! * **Nothing is passed over.** What was read and is not [`done`](Log::done) comes again, first, to
 //!   whoever opens the log next: after a crash, after a line was cut, after another took over.
-//! * **One reader at a time** where a log is one sequence, so that its order is kept: a second one
-//!   waits until the first has ended.
+//! * **One reader at a time** of what is one sequence, so that its order is kept: of a stream a second one
+//!   waits until the first has ended, and each partition of a topic is one member's.
 //! * **Nobody is pushed to.** A batch is read when it is asked for, and is bounded in records and bytes.
 //! * **The log is others'.** Nothing is deleted from it and nothing written to it but how far the group is.
 //!
@@ -18,6 +18,8 @@
 
 mod address;
 mod error;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod log;
 mod record;
 mod redis;

@@ -1,5 +1,7 @@
 //! A log that is open: the next records, and which of them are done.
 
+#[cfg(feature = "kafka")]
+use crate::kafka::{self, Topic};
 use crate::redis::{self, Stream};
 use crate::{Address, LogError, Record, Spot};
 use std::sync::Arc;
@@ -40,6 +42,8 @@ pub struct Log(Kind);
 #[derive(Debug)]
 enum Kind {
     Redis(Box<Stream>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<Topic>),
 }
 
 impl Log {
@@ -56,6 +60,13 @@ impl Log {
                 let stream = Stream::open(opening, server, stream).await?;
                 Ok(Self(Kind::Redis(Box::new(stream))))
             }
+            #[cfg(feature = "kafka")]
+            Address::Kafka { brokers, topic } => {
+                let topic = Topic::open(opening, brokers, topic).await?;
+                Ok(Self(Kind::Kafka(Box::new(topic))))
+            }
+            #[cfg(not(feature = "kafka"))]
+            Address::Kafka { .. } => Err(without_kafka()),
         }
     }
 
@@ -69,6 +80,8 @@ impl Log {
     pub async fn next(&mut self) -> Result<Vec<Record>, LogError> {
         match &mut self.0 {
             Kind::Redis(stream) => stream.next().await,
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.next().await,
         }
     }
 
@@ -82,6 +95,8 @@ impl Log {
     pub async fn done(&mut self, spots: &[Spot]) -> Result<(), LogError> {
         match &mut self.0 {
             Kind::Redis(stream) => stream.done(spots).await,
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.done(spots),
         }
     }
 
@@ -92,6 +107,8 @@ impl Log {
     pub async fn close(self) {
         match self.0 {
             Kind::Redis(stream) => stream.close().await,
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.close().await,
         }
     }
 }
@@ -103,5 +120,14 @@ impl Log {
 pub async fn probe(opening: &Opening) -> Result<String, LogError> {
     match &opening.address {
         Address::Redis { server, stream } => redis::probe(opening, server, stream).await,
+        #[cfg(feature = "kafka")]
+        Address::Kafka { brokers, topic } => kafka::probe(opening, brokers, topic).await,
+        #[cfg(not(feature = "kafka"))]
+        Address::Kafka { .. } => Err(without_kafka()),
     }
+}
+
+#[cfg(not(feature = "kafka"))]
+fn without_kafka() -> LogError {
+    LogError("this program was built without Kafka; build it with the feature `kafka`".to_owned())
 }

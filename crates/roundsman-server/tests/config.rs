@@ -113,7 +113,25 @@ fn intakes_have_their_defaults_and_faults() {
     }
     for from in ["ftp://a/b", "redis://a:secret@b", "redis://b/0", "orders"] {
         let found = read(&format!("[[intake]]\nfrom = \"{from}\"\n")).unwrap_err().to_string();
-        assert!(found.contains("write a stream, like") && !found.contains("secret"), "{found}");
+        assert!(found.contains("a stream, like") && !found.contains("secret"), "{found}");
+    }
+    let more = "topic = \"u:{value/a}\"\nevent = \"{header:e}\"\nkey = \"{key}/{value/b}\"\n\
+                id = \"{header:id}\"\npayload = \"{value/c}\"\nadd = { t = \"{header:t}\" }\n";
+    let config = read(&format!("[[intake]]\nfrom = \"kafka://a:1,b:2/c.d\"\n{more}")).unwrap();
+    assert_eq!(read(&config.to_string()).unwrap(), config, "what is printed reads back");
+    let config = read("[[intake]]\nfrom = \"kafka://a:1,b:2/c.d\"\n").unwrap().to_string();
+    for line in ["topic = \"{key}\"", "event = \"{header:event}\"", "payload = \"{value}\""] {
+        assert!(config.lines().any(|other| other == line), "{line}\n{config}");
+    }
+    for (from, more, fault) in [
+        ("kafka://u:secret@a/b", "", "names and passwords are not spoken to Kafka; write a topic"),
+        ("kafka://a", "", "intake.from is \"kafka://a\"; write a topic, like"),
+        ("kafka://a/b", "topic = \"{field:a}\"", "write {key}, {value}, {header:NAME}, or"),
+        ("kafka://a/b", "payload = \"{fields}\"", "write {value}, {value/POINTER} or {header"),
+    ] {
+        let found = read(&format!("[[intake]]\nfrom = \"{from}\"\n{more}")).unwrap_err();
+        let found = found.to_string();
+        assert!(found.contains(fault) && !found.contains("secret"), "{found}");
     }
     assert!(read("[[intake]]").unwrap_err().to_string().contains("intake.from is missing; write"));
 }

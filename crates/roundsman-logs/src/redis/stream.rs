@@ -118,8 +118,8 @@ impl Stream {
     pub(crate) async fn done(&mut self, spots: &[Spot]) -> Result<(), LogError> {
         let mut ack = redis::cmd("XACK");
         ack.arg(&self.stream).arg(&self.group);
-        for Spot::Entry(id) in spots {
-            ack.arg(id);
+        for spot in spots {
+            ack.arg(spot.id());
         }
         ack.query_async::<u64>(&mut self.line).await?;
         Ok(())
@@ -170,7 +170,7 @@ fn records(entries: Vec<Entry>) -> (Vec<Record>, Vec<Spot>) {
             Some(fields) => {
                 let text = |name: Vec<u8>| String::from_utf8_lossy(&name).into_owned();
                 let fields = fields.into_iter().map(|(name, value)| (text(name), value));
-                records.push(Record { spot, fields: fields.collect() });
+                records.push(Record { spot, key: None, value: None, fields: fields.collect() });
             }
             None => gone.push(spot),
         }

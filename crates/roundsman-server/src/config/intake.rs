@@ -5,9 +5,8 @@ use super::fault::Fault;
 use super::secret::{self, Environment};
 use super::store_url::masked;
 use super::written::{Table, Value};
-use crate::intake::{Id, Intake, Mapping, OnError, Payload, Template, prefix};
+use crate::intake::{Id, Intake, Kind, Mapping, OnError, Payload, Template, prefix};
 use roundsman_logs::{Address, Start};
-use std::str::FromStr;
 
 /// The intakes of these tables, in order.
 pub(super) fn intakes(
@@ -16,7 +15,11 @@ pub(super) fn intakes(
 ) -> Result<Vec<Intake>, Fault> {
     let mut intakes: Vec<Intake> = Vec::new();
     for mut table in tables {
-        let value = required(&mut table, "from", "write where the log is, like \"redis://…\"")?;
+        let value = required(
+            &mut table,
+            "from",
+            "write where the log is, like \"kafka://…\" or \"redis://…\"",
+        )?;
         let intake = one(&value, &mut table, environment)?;
         // Two of the same name would share one group, or make the same ids of different records.
         let same = |it: &Intake| it.from.name() == intake.from.name() && it.group == intake.group;
@@ -46,7 +49,7 @@ fn one(
         Some(value) => value.word(&[("oldest", Start::Oldest), ("newest", Start::Newest)])?,
         None => Start::Oldest,
     };
-    let mapping = mapping(table, prefix(&group, address.name()))?;
+    let mapping = mapping(table, &address, &group)?;
     let on_error = match table.take("on_error") {
         Some(value) => value.word(&[("stop", OnError::Stop), ("skip", OnError::Skip)])?,
         None => OnError::Stop,
@@ -54,44 +57,66 @@ fn one(
     Ok(Intake { from: address, group, start, mapping, on_error })
 }
 
-fn mapping(table: &mut Table<'_>, prefix: String) -> Result<Mapping, Fault> {
-    let mut template = |key: &'static str, default: &'static str| match table.take(key) {
-        Some(value) => value.parsed(default, Template::from_str),
-        None => default.parse().map_err(|cure: String| table.fault(key, "is missing", &cure)),
+fn mapping(table: &mut Table<'_>, address: &Address, group: &str) -> Result<Mapping, Fault> {
+    let (kind, [topic, event, key, id_example, payload, member]) = match address {
+        Address::Kafka { .. } => (Kind::Kafka, OF_KAFKA),
+        Address::Redis { .. } => (Kind::Redis, OF_REDIS),
     };
-    let topic = template("topic", "{field:topic}")?;
-    let event = template("event", "{field:event}")?;
-    let key = match table.take("key") {
-        Some(value) => Some(value.parsed("{field:team}/{field:user}", Template::from_str)?),
-        None => None,
+    let read =
+        |value: &Value<'_>, example: &str| value.parsed(example, |it| Template::parse(it, kind));
+    let or = |table: &mut Table<'_>, key: &'static str, default: &str| match table.take(key) {
+        Some(value) => read(&value, default),
+        None => {
+            Template::parse(default, kind).map_err(|cure| table.fault(key, "is missing", &cure))
+        }
     };
+    let topic = or(table, "topic", topic)?;
+    let event = or(table, "event", event)?;
+    let key = table.take("key").map(|value| read(&value, key)).transpose()?;
     let id = match table.take("id") {
-        Some(value) => id(&value)?,
+        Some(value) => id(&value, kind, id_example)?,
         None => Id::Made,
     };
     let payload = match table.take("payload") {
-        Some(value) => value.parsed("{field:payload}", Payload::from_str)?,
-        None => Payload::from_str("{field:payload}")
+        Some(value) => value.parsed(payload, |it| Payload::parse(it, kind))?,
+        None => Payload::parse(payload, kind)
             .map_err(|cure| table.fault("payload", "is missing", &cure))?,
     };
     let mut add = Vec::new();
     if let Some(value) = table.take("add") {
-        for (name, value) in value.entries("{ trace = \"{field:trace}\" }")? {
-            let template = value.named(name).parsed("{field:trace}", Template::from_str)?;
-            add.push((name.to_owned(), template));
+        for (name, value) in value.entries(&format!("{{ trace = {member:?} }}"))? {
+            add.push((name.to_owned(), read(&value.named(name), member)?));
         }
     }
-    Ok(Mapping { prefix, topic, event, key, id, payload, add })
+    Ok(Mapping { prefix: prefix(group, address.name()), topic, event, key, id, payload, add })
 }
 
-fn id(value: &Value<'_>) -> Result<Id, Fault> {
-    let example = "{field:id}";
+/// The defaults of `topic`, `event` and `payload`, with examples of `key`, `id` and a member of `add`
+/// among them.
+const OF_KAFKA: [&str; 6] = [
+    "{key}",
+    "{header:event}",
+    "{value/team}/{value/user}",
+    "{header:id}",
+    "{value}",
+    "{header:trace}",
+];
+const OF_REDIS: [&str; 6] = [
+    "{field:topic}",
+    "{field:event}",
+    "{field:team}/{field:user}",
+    "{field:id}",
+    "{field:payload}",
+    "{field:trace}",
+];
+
+fn id(value: &Value<'_>, kind: Kind, example: &str) -> Result<Id, Fault> {
     if value.text(example)? == "none" {
         return Ok(Id::Without);
     }
-    let template = value.parsed(example, Template::from_str)?;
+    let template = value.parsed(example, |it| Template::parse(it, kind))?;
     if template.is_fixed() {
-        let cure = "write what tells records apart, like \"{field:id}\", or \"none\"";
+        let cure = format!("write what tells records apart, like {example:?}, or \"none\"");
         return Err(value.fault("is the same for every record", cure));
     }
     Ok(Id::Given(template))

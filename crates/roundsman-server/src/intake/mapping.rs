@@ -127,7 +127,7 @@ impl Mapping {
 /// What made ids begin with: the names themselves, as far as an id may hold them.
 #[must_use]
 pub(crate) fn prefix(group: &str, log: &str) -> String {
-    const LONGEST: usize = 60;
+    const LONGEST: usize = 48;
     let names = format!("{group}:{log}");
     let fits = |char: &char| char.is_ascii_alphanumeric() || matches!(char, '_' | ':' | '-');
     let short: String =
@@ -156,25 +156,27 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Kind;
     use super::*;
     use roundsman_logs::Spot;
 
     fn mapping(topic: &str, payload: &str, add: &[(&str, &str)]) -> Mapping {
-        let template = |written: &str| written.parse().unwrap();
+        let template = |written: &str| Template::parse(written, Kind::Redis).unwrap();
         Mapping {
             prefix: prefix("g", "log"),
             topic: template(topic),
             event: template("{field:event}"),
             key: None,
             id: Id::Made,
-            payload: payload.parse().unwrap(),
+            payload: Payload::parse(payload, Kind::Redis).unwrap(),
             add: add.iter().map(|(name, it)| ((*name).to_owned(), template(it))).collect(),
         }
     }
 
     fn record(fields: &[(&str, &[u8])]) -> Record {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec()));
-        Record { spot: Spot::Entry("1-0".to_owned()), fields: fields.collect() }
+        let spot = Spot::Entry("1-0".to_owned());
+        Record { spot, key: None, value: None, fields: fields.collect() }
     }
 
     fn body(mapping: &Mapping, fields: &[(&str, &[u8])]) -> Result<String, String> {
@@ -196,6 +198,30 @@ mod tests {
         assert_eq!(made["payload"], payload);
         let empty = mapping("x", "{}", &[("text", "{field:n}")]);
         assert!(body(&empty, &[("n", b"hi")]).unwrap().contains(r#""payload":{"text":"hi"}"#));
+    }
+
+    #[test]
+    fn records_of_kafka_have_a_key_a_value_and_headers() {
+        let template = |written: &str| Template::parse(written, Kind::Kafka).unwrap();
+        let mapping = Mapping {
+            topic: template("{key/a}-{value/b}"),
+            event: template("{header:kind}"),
+            payload: Payload::parse("{value/c}", Kind::Kafka).unwrap(),
+            ..mapping("x", "{}", &[])
+        };
+        let record = Record {
+            spot: Spot::Offset { partition: 1, offset: 7, time: 9 },
+            key: Some(br#"{"a": true}"#.to_vec()),
+            value: Some(br#"{"b": "b", "c": {}}"#.to_vec()),
+            fields: vec![
+                ("kind".to_owned(), b"first".to_vec()),
+                ("kind".to_owned(), b"last".to_vec()),
+            ],
+        };
+        let wanted = r#"{"topic":"true-b","payload":{},"event":"last","id":"g:log:1:7:9"}"#;
+        assert_eq!(mapping.body(&record).unwrap().0, wanted);
+        let gone = Record { value: None, ..record };
+        assert!(mapping.body(&gone).unwrap_err().contains("nothing for {key/a}-{value/b}"));
     }
 
     #[test]
@@ -229,7 +255,9 @@ mod tests {
         ];
         for one in &all {
             assert_eq!(all.iter().filter(|other| *other == one).count(), 1, "{one}");
-            let longest = format!("{one}:{}-{}", u64::MAX, u64::MAX);
+            let longest =
+                Spot::Offset { partition: i32::MAX, offset: i64::MAX, time: i64::MAX }.id();
+            let longest = format!("{one}:{longest}");
             assert_eq!(roundsman_delivery::intake::check_id(&longest), Ok(()));
         }
     }

@@ -14,12 +14,13 @@
 //! after a crash is a duplicate to the store. A log is one queue: everything is taken in as fast as the
 //! store commits, up to `[limits]`, since turns can be shared only between keys that are seen.
 //!
-//! `settings` is what the configuration says of one, `template` and `mapping` make messages, `batch` and
+//! `settings` is what the configuration says of one, `place`, `template` and `mapping` make messages, `batch` and
 //! `pump` take them in, `counts` is what is counted, `running` starts and ends all of them.
 
 mod batch;
 mod counts;
 mod mapping;
+mod place;
 mod pump;
 mod running;
 mod settings;
@@ -28,6 +29,7 @@ mod template;
 pub use counts::{Counts, Intakes};
 pub(crate) use mapping::prefix;
 pub use mapping::{Id, Mapping};
+pub use place::Kind;
 pub(crate) use running::Running;
 pub use settings::{Intake, OnError};
 pub use template::{Payload, Template};

@@ -1,10 +1,9 @@
 //! Texts with places in them, which a record fills. Pure.
 
-use roundsman_delivery::Pointer;
+use super::place::{Kind, Place};
 use roundsman_logs::Record;
 use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
 
 /// A text with places in it: `user:{field:data/user_id}`.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,13 +16,6 @@ pub struct Template {
 enum Part {
     Text(String),
     Place(Place),
-}
-
-/// One part of a record, or what a pointer leads to in one that is JSON.
-#[derive(Clone, Debug, PartialEq)]
-struct Place {
-    name: String,
-    pointer: Option<Pointer>,
 }
 
 /// What becomes the payload.
@@ -43,64 +35,6 @@ enum What {
     Empty,
 }
 
-impl FromStr for Template {
-    type Err = String;
-
-    /// # Errors
-    /// What to write instead.
-    fn from_str(written: &str) -> Result<Self, String> {
-        let (mut parts, mut rest) = (Vec::new(), written);
-        while let Some((text, behind)) = rest.split_once('{') {
-            let (place, behind) = behind.split_once('}').ok_or("write a } behind each {")?;
-            if !text.is_empty() {
-                parts.push(Part::Text(text.to_owned()));
-            }
-            parts.push(Part::Place(place.parse()?));
-            rest = behind;
-        }
-        if written.is_empty() || rest.contains('}') {
-            return Err("write a text with places like {field:NAME} in it".to_owned());
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
-        }
-        Ok(Self { written: written.to_owned(), parts })
-    }
-}
-
-impl FromStr for Place {
-    type Err = String;
-
-    fn from_str(written: &str) -> Result<Self, String> {
-        let cure = "write {field:NAME}, or {field:NAME/POINTER} for a part of a field that is JSON";
-        let (name, pointer) = match written.split_once('/') {
-            Some((name, _)) => (name, Some(&written[name.len()..])),
-            None => (written, None),
-        };
-        let name = name.strip_prefix("field:").filter(|name| !name.is_empty()).ok_or(cure)?;
-        let pointer = pointer.map(Pointer::from_str).transpose().map_err(|_| cure)?;
-        Ok(Self { name: name.to_owned(), pointer })
-    }
-}
-
-impl FromStr for Payload {
-    type Err = String;
-
-    /// # Errors
-    /// What to write instead.
-    fn from_str(written: &str) -> Result<Self, String> {
-        let cure = "write {field:NAME} or {field:NAME/POINTER} for what is a JSON object, {fields} \
-                    for an object of all fields, or {} for an empty one";
-        let inner = written.strip_prefix('{').and_then(|it| it.strip_suffix('}')).ok_or(cure)?;
-        let what = match inner {
-            "" => What::Empty,
-            "fields" => What::Fields,
-            place => What::Json(place.parse().map_err(|_| cure)?),
-        };
-        Ok(Self { written: written.to_owned(), what })
-    }
-}
-
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.written)
@@ -114,6 +48,29 @@ impl fmt::Display for Payload {
 }
 
 impl Template {
+    /// Reads one that records of this kind fill.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn parse(written: &str, kind: Kind) -> Result<Self, String> {
+        let (mut parts, mut rest) = (Vec::new(), written);
+        while let Some((text, behind)) = rest.split_once('{') {
+            let (place, behind) = behind.split_once('}').ok_or("write a } behind each {")?;
+            if !text.is_empty() {
+                parts.push(Part::Text(text.to_owned()));
+            }
+            parts.push(Part::Place(Place::parse(place, kind)?));
+            rest = behind;
+        }
+        if written.is_empty() || rest.contains('}') {
+            return Err(format!("write a text with places in it, like {:?}", kind.example()));
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self { written: written.to_owned(), parts })
+    }
+
     /// Whether it says the same of every record.
     #[must_use]
     pub fn is_fixed(&self) -> bool {
@@ -145,6 +102,31 @@ impl Template {
 }
 
 impl Payload {
+    /// Reads what becomes the payload of records of this kind.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn parse(written: &str, kind: Kind) -> Result<Self, String> {
+        let cure = || match kind {
+            Kind::Kafka => {
+                "write {value}, {value/POINTER} or {header:NAME} for what is a JSON object, or {} \
+                 for an empty one"
+            }
+            Kind::Redis => {
+                "write {field:NAME} or {field:NAME/POINTER} for what is a JSON object, {fields} \
+                 for an object of all fields, or {} for an empty one"
+            }
+        };
+        let inner =
+            written.strip_prefix('{').and_then(|it| it.strip_suffix('}')).ok_or_else(cure)?;
+        let what = match inner {
+            "" => What::Empty,
+            "fields" if kind == Kind::Redis => What::Fields,
+            place => What::Json(Place::parse(place, kind).map_err(|_| cure())?),
+        };
+        Ok(Self { written: written.to_owned(), what })
+    }
+
     /// The payload that a record makes, as JSON that is not checked.
     ///
     /// # Errors
@@ -166,44 +148,6 @@ impl Payload {
                     .map(Cow::Borrowed)
                     .map_err(|_| format!("{place} is not UTF-8"))
             }
-        }
-    }
-}
-
-impl Place {
-    fn raw<'a>(&self, record: &'a Record) -> Option<&'a [u8]> {
-        let part = record.field(&self.name)?;
-        match &self.pointer {
-            Some(pointer) => pointer.find(part),
-            None => Some(part),
-        }
-    }
-
-    /// As text: of JSON, what a string holds, and numbers, `true` and `false` as they are written.
-    fn text<'a>(&self, record: &'a Record) -> Result<Option<Cow<'a, str>>, String> {
-        let Some(raw) = self.raw(record) else { return Ok(None) };
-        let text = std::str::from_utf8(raw).map_err(|_| format!("{self} is not UTF-8"))?;
-        if self.pointer.is_none() {
-            return Ok(Some(text.into()));
-        }
-        match text.as_bytes().first() {
-            Some(b'"') => match serde_json::from_str::<String>(text) {
-                Ok(text) => Ok(Some(text.into())),
-                Err(error) => Err(format!("{self} is no string of JSON: {error}")),
-            },
-            Some(b'{' | b'[') => Err(format!("{self} is an object or a list, and no text")),
-            _ if text == "null" => Ok(None),
-            _ => Ok(Some(text.into())),
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{field:{}", self.name)?;
-        match &self.pointer {
-            Some(pointer) => write!(f, "{pointer}}}"),
-            None => f.write_str("}"),
         }
     }
 }

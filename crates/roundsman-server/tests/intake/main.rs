@@ -7,6 +7,10 @@
 
 #[path = "../binary/mod.rs"]
 mod binary;
+#[cfg(feature = "kafka")]
+mod broker;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod redis;
 #[path = "../crash/wire.rs"]
 #[allow(dead_code)]
