@@ -321,15 +321,8 @@ impl Node {
     }
 
     /// Whether it can take messages in: the store answers, and it is not draining.
-    ///
-    /// # Errors
-    /// What is in the way.
-    pub async fn ready(&self) -> Result<(), IntakeError> {
-        if self.0.draining.load(Ordering::Relaxed) {
-            return Err(IntakeError::Draining);
-        }
-        let counts = self.0.store.counts().await;
-        counts.map(drop).map_err(|error| AcceptError::Store(error).into())
+    pub async fn is_ready(&self) -> bool {
+        !self.0.draining.load(Ordering::Relaxed) && self.0.store.counts().await.is_ok()
     }
 
     /// Waits until a stage of the road has ended, which none does before [`stop`](Self::stop)

@@ -1,12 +1,9 @@
 //! Whether the process is alive, and whether it can accept: for supervisors and load balancers.
 
-use super::messages::STANDS_BY;
 use super::problem::Problem;
 use super::router::Api;
 use axum::extract::State;
 use axum::http::StatusCode;
-use roundsman_delivery::IntakeError;
-use roundsman_store::{AcceptError, StoreError};
 use std::sync::Arc;
 
 /// `GET /healthz`: answers for as long as the process can answer at all.
@@ -16,10 +13,9 @@ pub(super) async fn alive() -> &'static str {
 
 /// `GET /readyz`: the store answers and the node is not draining.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<&'static str, Problem> {
-    let detail = match api.app.node.ready().await {
-        Ok(()) => return Ok("ready\n"),
-        Err(IntakeError::Accept(AcceptError::Store(StoreError::StandsBy(_)))) => STANDS_BY,
-        Err(_) => "not ready: draining, or the store is away",
-    };
+    if api.app.node.is_ready().await {
+        return Ok("ready\n");
+    }
+    let detail = "not ready: draining, or the store is away";
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(2))
 }

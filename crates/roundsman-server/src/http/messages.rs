@@ -20,7 +20,7 @@ use std::time::Instant;
 /// When to come again while the node drains or the store is away.
 const RETRY_SOON: u32 = 2;
 /// What a node says that stands by, of what only the owner of the store can do.
-pub(super) const STANDS_BY: &str = "this node stands by while another has the store; nothing was done: \
+const STANDS_BY: &str = "this node stands by while another has the store; nothing was done: \
      ask that one, or this one once it has succeeded it";
 /// When to come again while a bound is reached: a backlog takes a while to shrink.
 const RETRY_LATER: u32 = 10;

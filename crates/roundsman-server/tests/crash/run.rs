@@ -40,7 +40,7 @@ pub(crate) enum Answers {
 }
 
 /// How long a node may say nothing where there is another.
-const STILL: Duration = Duration::from_secs(2);
+const STILL: Duration = Duration::from_secs(8);
 
 const ACCEPT_ONE_REPLICA: &str = "accept_weaker = [\"kafka-one-replica\"]\n";
 

@@ -4,8 +4,10 @@ use crate::kind::{Kind, Place};
 use crate::paused::signal;
 use crate::run::{PATIENCE, Run};
 use crate::trouble::{log, ready, serve};
+use crate::wire::{exchange, post};
 use rand::RngExt;
 use rand::rngs::StdRng;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Child;
@@ -75,6 +77,52 @@ pub(crate) async fn strike(run: &Run, folder: &Path, random: &mut StdRng) -> Chi
     owner.child
 }
 
+/// A node that stands by accepts and looks; what only the owner can do it does not pretend to.
+async fn whoever_stands_by_accepts(kind: Kind) {
+    let Some(place) = Place::fresh(kind).await else { return };
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let rule = "[[deliver]]\nto = \"webhook\"\nurl = \"https://nowhere.invalid/\"\n";
+    for folder in [&one, &two] {
+        std::fs::write(folder.path().join("roundsman.toml"), rule).unwrap();
+    }
+    let mut owner = serve(&place.url, one.path()).spawn().unwrap();
+    let at_owner = ready(&mut owner, one.path()).await;
+    let mut other = serve(&place.url, two.path()).spawn().unwrap();
+    let at_other = ready(&mut other, two.path()).await;
+    assert_eq!(exchange(&at_other, "GET", "/readyz", "").await.unwrap().0, 200);
+    let message =
+        r#"{"topic": "a", "id": "one", "deliver_at": "2999-01-01T00:00:00Z", "payload": {}}"#;
+    let answers = [(&at_other, false), (&at_owner, true), (&at_other, true)];
+    for (node, duplicate) in answers {
+        let (status, answer) = post(node, message).await.unwrap();
+        let expected = json!({"messages": [{"id": "one", "duplicate": duplicate}]});
+        assert_eq!((status, serde_json::from_str::<Value>(&answer).unwrap()), (202, expected));
+    }
+    let changed = message.replace("{}", r#"{"n": 1}"#);
+    let [here, there] = [post(&at_other, &changed), post(&at_owner, &changed)];
+    let (here, there) = tokio::join!(here, there);
+    assert_eq!(here.as_ref().unwrap().0, 409);
+    assert_eq!(here.unwrap().1, there.unwrap().1);
+    assert_eq!(post(&at_other, "{}").await.unwrap().0, 422);
+    let path = "/v1/messages/one";
+    let (status, seen) = exchange(&at_other, "GET", path, "").await.unwrap();
+    assert!(status == 200 && seen.contains("\"scheduled\""), "{status} {seen}");
+    assert_eq!(exchange(&at_other, "GET", "/v1/dead", "").await.unwrap().0, 200);
+    for (method, path, body) in [
+        ("DELETE", path, ""),
+        ("GET", "/v1/keys/a", ""),
+        ("POST", "/v1/dead/replay", r#"{"all": true}"#),
+    ] {
+        let (status, why) = exchange(&at_other, method, path, body).await.unwrap();
+        assert!(status == 503 && why.contains("stands by"), "{path}: {status} {why}");
+    }
+    assert_eq!(exchange(&at_owner, "DELETE", path, "").await.unwrap().0, 204);
+    for mut node in [owner, other] {
+        node.kill().await.unwrap();
+    }
+    place.remove().await;
+}
+
 /// While a rule delivers to sockets there is one node: whoever comes second is refused, and told why.
 async fn sockets_are_those_of_one(kind: Kind) {
     let webhook = "[[deliver]]\nto = \"webhook\"\nurl = \"https://example.com/\"\n";
@@ -95,12 +143,22 @@ async fn sockets_are_those_of_one(kind: Kind) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn postgres() {
-    sockets_are_those_of_one(Kind::Postgres).await;
+macro_rules! on_both {
+    ($($case:ident),*) => { $(
+        mod $case {
+            use crate::kind::Kind;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                super::$case(Kind::Postgres).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn mysql() {
+                super::$case(Kind::Mysql).await;
+            }
+        }
+    )* };
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn mysql() {
-    sockets_are_those_of_one(Kind::Mysql).await;
-}
+on_both!(whoever_stands_by_accepts, sockets_are_those_of_one);

@@ -2,6 +2,7 @@
 
 use super::connect::Connection;
 use super::error::Sql;
+use super::handed;
 use super::row::{
     bytes_or_none, int, int_or_none, kept, key_name, lane, lane_columns, lane_name, moment, number,
     signed, stored_lane, text, text_or_none,
@@ -135,6 +136,9 @@ pub(super) async fn load(
         loaded.later = rows.first().and_then(|row| moment(row, 0));
         let rows = connection.query(NEXT_EXPIRED, Vec::new()).await?;
         loaded.expiries = rows.iter().map(|row| (Timestamp(int(row, 0)), number(row, 1))).collect();
+    }
+    if let Some(most) = wants.handed {
+        loaded.handed = handed::rows(connection, most).await?;
     }
     if let Some(ask) = &wants.dead {
         loaded.letters = letters(connection, ask, made).await?;

@@ -17,6 +17,7 @@
 mod connect;
 mod error;
 mod fetch;
+mod handed;
 mod inspect;
 mod load;
 mod open;

@@ -22,6 +22,9 @@ const MARK: &str = "UPDATE roundsman_state
 const LATE: &str = "UPDATE roundsman_state SET exact = 0, seen = UNIX_TIMESTAMP(NOW(6))";
 const LEFT: &str = "UPDATE roundsman_state SET owner = ''";
 pub(super) const BEAT: &str = "UPDATE roundsman_state SET seen = UNIX_TIMESTAMP(NOW(6))";
+/// Of nodes that are gone.
+pub(super) const UNFETCHED: &str =
+    "DELETE FROM roundsman_answer WHERE written < CURRENT_TIMESTAMP(6) - INTERVAL 1 MINUTE";
 /// Of tables of any version: an older one lacks a column.
 const HOLDER: &str =
     "SELECT CAST((UNIX_TIMESTAMP(NOW(6)) - seen) * 1000 AS SIGNED), owner, epoch, salt,

@@ -17,6 +17,8 @@
 //!  dead      seq ─ lane · key · topic · accepted · expires · id · event · reason · died · history · payload
 //!  outbox    number ─ topic · payload · event · key · id · deliver_at · expires_at · written · error
 //!              what others insert; the one table that is theirs to write to
+//!  handed    number ─ node · ticket · parts · body      what nodes that stand by hand to the owner
+//!  answer    (node, ticket) ─ answer · written           what they are told of it
 //!  claim     id ─ alone · members
 //!  state     one row: version · salt · epoch · numbers reserved · totals · exact · owner · seen · shared
 //! ```
@@ -32,11 +34,11 @@ use super::row::int;
 use mysql_async::Error;
 
 /// The version that this code reads and writes.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// How each version came to be out of the one before it; the first out of nothing. A statement
 /// that makes or changes a table is committed at once here, so that each can be done twice.
-const STEPS: [&[&str]; VERSION as usize] = [&V1, &V2, &V3];
+const STEPS: [&[&str]; VERSION as usize] = [&V1, &V2, &V3, &V4];
 
 const V1: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS roundsman_lane (
@@ -94,6 +96,18 @@ const V2: [&str; 1] = ["CREATE TABLE IF NOT EXISTS roundsman_outbox (
 /// Whether the owner lets other nodes stand by.
 const V3: [&str; 1] =
     ["ALTER TABLE roundsman_state ADD COLUMN shared BOOLEAN NOT NULL DEFAULT FALSE"];
+
+/// What nodes that stand by take in.
+const V4: [&str; 2] = [
+    "CREATE TABLE IF NOT EXISTS roundsman_handed (
+        number BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, node BIGINT NOT NULL,
+        ticket BIGINT NOT NULL, parts BIGINT NOT NULL, body LONGBLOB NOT NULL
+     ) ENGINE=InnoDB",
+    "CREATE TABLE IF NOT EXISTS roundsman_answer (
+        node BIGINT NOT NULL, ticket BIGINT NOT NULL, answer LONGBLOB NOT NULL,
+        written TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), PRIMARY KEY (node, ticket)
+     ) ENGINE=InnoDB",
+];
 
 /// Made first, by itself: its version says which steps are done.
 const STATE: &str = "CREATE TABLE IF NOT EXISTS roundsman_state (

@@ -3,6 +3,7 @@
 use super::connect::Connection;
 use super::error::{Sql, is_deadlock};
 use super::fetch::{self, LaneNames};
+use super::handed::Handing;
 use super::url::Place;
 use super::{inspect, load, open, outbox, probe, row, write};
 use crate::cache::Cache;
@@ -58,8 +59,9 @@ impl MysqlStore {
 
     /// Opens the store as one of several nodes. One of them owns it, and is as one that was opened
     /// by [`open`](Self::open); the others stand by, and one of them succeeds it within ten seconds
-    /// of its end. Who stands by answers [`StandsBy`](StoreError::StandsBy) where it cannot help,
-    /// has no lanes to walk, and gives the hint to walk once it is the owner.
+    /// of its end. Who stands by hands what it accepts to the owner and answers as that one does; has
+    /// no lanes to walk, and gives the hint to walk once it is the owner; and answers
+    /// [`StandsBy`](StoreError::StandsBy) where it cannot help.
     ///
     /// # Errors
     /// As [`open`](Self::open); [`Locked`](StoreError::Locked): another has opened it alone.
@@ -98,6 +100,7 @@ impl Backend for Mysql {
     type Candidate = Candidate;
     type Writer = Writer;
     type Reader = Reader;
+    type Hand = Handing;
 
     const KIND: &'static str = "database";
 
@@ -119,6 +122,10 @@ impl Backend for Mysql {
         let mut connection = Connection::open(&self.place).await?;
         open::enter(&mut connection, false).await?;
         Ok(Reader { connection, names: Cache::new(16 * 1024) })
+    }
+
+    async fn hand(&self) -> Result<Handing, StoreError> {
+        Handing::open(&self.place).await
     }
 }
 
@@ -220,8 +227,11 @@ impl Write for Writer {
     }
 
     async fn beat(&mut self) -> Result<(), StoreError> {
-        let beaten = self.connection.execute(open::BEAT, Vec::new()).await;
-        self.explain(beaten)
+        for statement in [open::BEAT, open::UNFETCHED] {
+            let beaten = self.connection.execute(statement, Vec::new()).await;
+            self.explain(beaten)?;
+        }
+        Ok(())
     }
 
     async fn end(mut self) -> Result<(), StoreError> {

@@ -2,9 +2,9 @@
 
 use super::connect::Connection;
 use super::error::Sql;
-use super::outbox;
 use super::row::{key_name, lane_name, signed, wait};
 use super::rows::{Cells, Rows, table};
+use super::{handed, outbox};
 use crate::served::changes::{Buried, Changes, Gone, LaneChange, NewId, NewMessage, PutOff, Tried};
 use crate::served::wants::Spot;
 use mysql_async::Value;
@@ -319,6 +319,7 @@ impl Jobs {
         }
         self.each(CLAIM_GONE, claims_gone, |cells, id| cells.int(signed(*id)));
         outbox::each(changes, |statement, values| self.add(statement, vec![values]));
+        handed::each(changes, |statement, values| self.add(statement, values));
         if let Some((seq, lanes)) = numbers {
             self.add(NUMBERS, vec![signed(*seq).into(), signed(*lanes).into()]);
         }

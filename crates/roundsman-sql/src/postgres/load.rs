@@ -2,6 +2,7 @@
 
 use super::connect::{Connection, Job};
 use super::error::Sql;
+use super::handed;
 use super::row::{int, kept, lane_columns, moment, number, plain, stored_lane, text, text_or_none};
 use crate::fate::Fate;
 use crate::letter::Letter;
@@ -142,6 +143,11 @@ pub(super) async fn load(
     }
     if wants.next {
         add_next(&mut jobs);
+    }
+    if let Some(most) = wants.handed {
+        jobs.add(handed::ROWS, values![count(most)], |loaded, rows| {
+            loaded.handed = rows.iter().map(handed::row).collect();
+        });
     }
     if let Some(ask) = &wants.dead {
         let (statement, values) = letters(ask, made);

@@ -62,6 +62,9 @@ const LEFT: &str = "UPDATE state SET owner = ''";
 const STATE: &str =
     "SELECT salt, epoch, seq, lanes, backlog, scheduled, held, dead, ids, exact FROM state";
 pub(super) const BEAT: &str = "UPDATE state SET seen = clock_timestamp()";
+/// Of nodes that are gone.
+pub(super) const UNFETCHED: &str =
+    "DELETE FROM answer WHERE written < clock_timestamp() - interval '1 minute'";
 
 /// Sees to it that there are tables to look at, of whatever version.
 pub(super) async fn stand(connection: &Connection) -> Result<(), StoreError> {

@@ -20,6 +20,8 @@
 //!  dead      seq ─ lane · key · topic · accepted · expires · id · event · reason · died · history · payload
 //!  outbox    number ─ topic · payload · event · key · id · deliver_at · expires_at · written · error
 //!              what others insert; the one table that is theirs to write to
+//!  handed    number ─ node · ticket · parts · body      what nodes that stand by hand to the owner
+//!  answer    (node, ticket) ─ answer · written           what they are told of it
 //!  claim     id ─ alone · members        one row a claimed batch, inserted and deleted, never rewritten
 //!  state     one row: version · salt · epoch · numbers reserved · totals · exact · owner · seen · shared
 //! ```
@@ -37,10 +39,10 @@ use super::connect::Connection;
 use super::error::Sql;
 
 /// The version that this code reads and writes.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 /// How each version came to be out of the one before it; the first out of nothing.
-const STEPS: [&str; VERSION as usize] = [V1, V2, V3];
+const STEPS: [&str; VERSION as usize] = [V1, V2, V3, V4];
 
 const V1: &str = r#"
 CREATE TABLE state (
@@ -173,6 +175,26 @@ ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum
 /// Whether the owner lets other nodes stand by.
 const V3: &str =
     "ALTER TABLE state ADD COLUMN IF NOT EXISTS shared boolean NOT NULL DEFAULT false;";
+
+/// What nodes that stand by take in.
+const V4: &str = r#"
+CREATE TABLE IF NOT EXISTS handed (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    node   bigint NOT NULL,
+    ticket bigint NOT NULL,
+    parts  bigint NOT NULL,
+    body   bytea NOT NULL
+);
+CREATE TABLE IF NOT EXISTS answer (
+    node    bigint NOT NULL,
+    ticket  bigint NOT NULL,
+    answer  bytea NOT NULL,
+    written timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (node, ticket)
+);
+ALTER TABLE handed SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 1);
+ALTER TABLE answer SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 1);
+"#;
 
 /// The version of the schema that is there; `None` where there is none.
 pub(super) async fn version(connection: &Connection) -> Sql<Option<i32>> {

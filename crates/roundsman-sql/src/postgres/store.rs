@@ -1,8 +1,9 @@
 //! The store: a PostgreSQL database as the [`Backend`] of what all served stores have in common.
 
-use super::connect::Connection;
+use super::connect::{Connection, Job};
 use super::error::Sql;
 use super::fetch::{self, LaneNames};
+use super::handed::Handing;
 use super::url::Place;
 use super::{inspect, load, open, outbox, probe, write};
 use crate::cache::Cache;
@@ -58,8 +59,9 @@ impl PostgresStore {
 
     /// Opens the store as one of several nodes. One of them owns it, and is as one that was opened
     /// by [`open`](Self::open); the others stand by, and one of them succeeds it within ten seconds
-    /// of its end. Who stands by answers [`StandsBy`](StoreError::StandsBy) where it cannot help,
-    /// has no lanes to walk, and gives the hint to walk once it is the owner.
+    /// of its end. Who stands by hands what it accepts to the owner and answers as that one does; has
+    /// no lanes to walk, and gives the hint to walk once it is the owner; and answers
+    /// [`StandsBy`](StoreError::StandsBy) where it cannot help.
     ///
     /// # Errors
     /// As [`open`](Self::open); [`Locked`](StoreError::Locked): another has opened it alone.
@@ -95,6 +97,7 @@ impl Backend for Postgres {
     type Candidate = Candidate;
     type Writer = Writer;
     type Reader = Reader;
+    type Hand = Handing;
 
     const KIND: &'static str = "schema";
 
@@ -116,6 +119,10 @@ impl Backend for Postgres {
         let connection = Connection::open(&self.place).await?;
         connection.fix_plans().await.map_err(|error| connection.explain(&error))?;
         Ok(Reader { connection, names: Cache::new(16 * 1024) })
+    }
+
+    async fn hand(&self) -> Result<Handing, StoreError> {
+        Handing::open(&self.place).await
     }
 }
 
@@ -194,7 +201,8 @@ impl Write for Writer {
     }
 
     async fn beat(&mut self) -> Result<(), StoreError> {
-        let beaten = self.connection.query(open::BEAT, &[]).await;
+        let job = |statement| Job { statement, values: Vec::new() };
+        let beaten = self.connection.query_all(&[job(open::BEAT), job(open::UNFETCHED)]).await;
         self.explain(beaten).map(drop)
     }
 

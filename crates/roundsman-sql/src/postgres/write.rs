@@ -4,8 +4,8 @@
 use super::connect::{Connection, Job, Value};
 use super::error::Sql;
 use super::load::values;
-use super::outbox;
 use super::row::{int, plain, wait};
+use super::{handed, outbox};
 use crate::served::changes::{Changes, Gone, LaneChange, NewId, NewMessage, PutOff};
 use roundsman_store::Counts;
 
@@ -138,7 +138,7 @@ pub(super) async fn write(
     connection.query_all(&jobs.0).await.map(drop)
 }
 
-struct Jobs<'a>(Vec<Job<'a>>);
+pub(super) struct Jobs<'a>(Vec<Job<'a>>);
 
 /// A column of values, one for each of some changes.
 macro_rules! column {
@@ -148,7 +148,7 @@ macro_rules! column {
 }
 
 impl<'a> Jobs<'a> {
-    fn add(&mut self, statement: &'static str, values: Vec<Value<'a>>) {
+    pub(super) fn add(&mut self, statement: &'static str, values: Vec<Value<'a>>) {
         self.0.push(Job { statement, values });
     }
 
@@ -312,6 +312,7 @@ impl<'a> Jobs<'a> {
             self.add(CLAIM_GONE, values![column!(claims_gone, |id| int(*id))]);
         }
         self.add_outbox(changes);
+        handed::add(self, changes);
         if let Some((seq, lanes)) = numbers {
             self.add(NUMBERS, values![int(*seq), int(*lanes)]);
         }

@@ -2,6 +2,7 @@
 
 use super::changes::Changes;
 use super::claim::ClaimRow;
+use super::handed::Part;
 use super::ledger::Opened;
 use super::owner::Holder;
 use super::wants::{Loaded, Wants};
@@ -18,6 +19,7 @@ pub(crate) trait Backend: Send + Sync + 'static {
     type Candidate: Candidate<Writer = Self::Writer>;
     type Writer: Write;
     type Reader: Read;
+    type Hand: Hand;
 
     /// What `?schema=` names.
     const KIND: &'static str;
@@ -33,6 +35,33 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// A connection that reads.
     fn read(&self) -> impl Future<Output = Result<Self::Reader, StoreError>> + Send;
+
+    /// A connection that hands in.
+    fn hand(&self) -> impl Future<Output = Result<Self::Hand, StoreError>> + Send;
+}
+
+/// A connection by which a node that stands by hands messages to the owner.
+pub(crate) trait Hand: Send + 'static {
+    /// Puts parts of batches into the table, all or none. They need not outlive the server: nobody
+    /// was told anything yet.
+    fn put(
+        &mut self,
+        node: u64,
+        parts: Vec<Part>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The answers for this node, by ticket.
+    fn answers(
+        &mut self,
+        node: u64,
+    ) -> impl Future<Output = Result<Vec<(u64, Vec<u8>)>, StoreError>> + Send;
+
+    /// Removes the answers of these tickets.
+    fn forget(
+        &mut self,
+        node: u64,
+        tickets: Vec<u64>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// A connection that may become the owner's.
@@ -77,7 +106,7 @@ pub(crate) trait Write: Send + 'static {
     /// The claims that are open.
     fn claims(&mut self) -> impl Future<Output = Result<Vec<ClaimRow>, StoreError>> + Send;
 
-    /// Says that the owner is alive.
+    /// Says that the owner is alive, and removes answers that nobody has fetched.
     fn beat(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Says that the owner leaves, and lets the lock go.

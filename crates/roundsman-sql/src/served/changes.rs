@@ -42,10 +42,21 @@ pub(crate) struct Changes {
     /// Rows of the outbox that are accepted, and those that cannot be, with why not.
     pub(crate) outbox_taken: Vec<u64>,
     pub(crate) outbox_marked: Vec<(u64, String)>,
+    /// Rows of what was handed in that are accepted or refused, and what their nodes are told.
+    pub(crate) handed_gone: Vec<u64>,
+    pub(crate) answers: Vec<Answer>,
     /// Numbers up to these are used, or may be.
     pub(crate) numbers: Option<(u64, u64)>,
     /// Everything that may be written late has been: the totals.
     pub(crate) exact: Option<Counts>,
+}
+
+/// What a node is told of what it handed in.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) node: u64,
+    pub(crate) ticket: u64,
+    pub(crate) answer: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -162,6 +173,8 @@ impl Changes {
             claims_gone,
             outbox_taken,
             outbox_marked,
+            handed_gone,
+            answers: _,
             numbers,
             exact,
         } = self;
@@ -184,6 +197,7 @@ impl Changes {
             && claims_gone.is_empty()
             && outbox_taken.is_empty()
             && outbox_marked.is_empty()
+            && handed_gone.is_empty()
             && numbers.is_none()
             && exact.is_none()
     }

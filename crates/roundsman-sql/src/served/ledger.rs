@@ -6,8 +6,10 @@
 
 use super::accounts::Accounts;
 use super::changes::Changes;
+use super::handed::HandedRow;
 use super::kept::Kept;
 use super::lanes::Lanes;
+use super::numbers::Numbers;
 use super::wants::{DeadAsk, Due, Known, Loaded, Spot, StoredLane, Waiting, WalkAsk, Wants};
 use crate::cache::{Cache, Seeded};
 use crate::claims::Claims;
@@ -67,6 +69,7 @@ pub(crate) struct Ledger {
     pub(crate) letters: Option<(DeadAsk, Vec<Letter>)>,
     pub(crate) walked: Option<(WalkAsk, Vec<StoredLane>)>,
     pub(crate) due: Option<Due>,
+    pub(crate) handed: Option<Vec<HandedRow>>,
     pub(crate) next: Option<[Option<Timestamp>; 3]>,
     /// Messages that this group has changed, and not written yet.
     touched: FxHashSet<u64>,
@@ -84,26 +87,6 @@ pub(crate) struct Sweeps {
     pub(crate) lanes: Option<LaneId>,
     /// When the next lap through the lanes begins.
     pub(crate) lap: Timestamp,
-}
-
-/// Numbers that are never used again. A block of them is reserved before the first is used, so
-/// that using one writes nothing; what is left of a block at the end is left out.
-#[derive(Clone, Copy, Debug)]
-struct Numbers {
-    last: u64,
-    reserved: u64,
-}
-
-impl Numbers {
-    const BLOCK: u64 = 100_000;
-
-    fn next(&mut self) -> u64 {
-        self.last += 1;
-        if self.last > self.reserved {
-            self.reserved = self.last + Self::BLOCK;
-        }
-        self.last
-    }
 }
 
 /// About 200 bytes each; far more than are ever in flight.
@@ -137,6 +120,7 @@ impl Ledger {
             letters: None,
             walked: None,
             due: None,
+            handed: None,
             next: None,
             touched: FxHashSet::default(),
             seq: numbers(opened.seq),
@@ -291,6 +275,9 @@ impl Ledger {
         }
         if wants.due.is_some() {
             self.due = Some(due);
+        }
+        if wants.handed.is_some() {
+            self.handed = Some(loaded.handed);
         }
     }
 

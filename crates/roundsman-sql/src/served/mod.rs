@@ -21,7 +21,7 @@
 //!   fence of its own, sequences are visible in the order of commits, and memory can be trusted.
 //! * **Others [stand](stand) by**, where every node that opens the store lets them: they look at the
 //!   owner, and the first to see it fall silent succeeds it. Their handles are the same; the
-//!   task behind them has no desk yet.
+//!   task behind them has no desk yet. What they accept meanwhile they [hand](handed) to the owner.
 //! * **[`Ledger`](ledger::Ledger) is pure.** A call is performed on what is in memory. What is
 //!   missing it [wants](wants), and is performed anew once that is loaded; what it
 //!   [changed](changes) is written by statements that take arrays. In the steady state nothing has
@@ -44,11 +44,13 @@ pub(crate) mod changes;
 mod claim;
 mod fill;
 mod hand_on;
+pub(crate) mod handed;
 pub(crate) mod kept;
 mod lanes;
 mod ledger;
 mod look;
 mod message;
+mod numbers;
 mod operate;
 mod outbox;
 mod owner;

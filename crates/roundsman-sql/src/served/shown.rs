@@ -41,6 +41,11 @@ impl Shown {
         self.0.lock().owner = None;
     }
 
+    /// Whether this node stands by.
+    pub(super) fn stands_aside(&self) -> bool {
+        self.0.lock().owner.is_some()
+    }
+
     /// That this node stands by, in words.
     pub(super) fn standing_by(&self) -> Option<StoreError> {
         let owner = self.0.lock().owner.clone()?;

@@ -3,6 +3,7 @@
 use super::backend::{Backend, Read};
 use super::block::{self, Walk};
 use super::call::{Call, Perform, Write};
+use super::handed::{Giver, Mail, porter};
 use super::patience::in_time;
 use super::promote::Promotion;
 use super::settle::Batch;
@@ -34,6 +35,8 @@ pub(crate) struct Served<B: Backend> {
     looks: tokio::sync::Mutex<Option<B::Reader>>,
     hints: Mutex<Option<Hints>>,
     shown: Arc<Shown>,
+    /// For what is taken in while this node stands by; none where it never does.
+    mail: Option<Mail>,
     salt: IdSalt,
 }
 
@@ -57,7 +60,13 @@ impl<B: Backend> Served<B> {
         let sharing = (shown.clone(), shares);
         let (salt, started) =
             Writer::start(backend.clone(), clock.clone(), inbox, hint_sender, sharing).await?;
+        // The one hands in while it stands by, the other takes that up once it is the owner.
+        let mail = shares.then(|| Giver::start(backend.clone()));
+        if shares {
+            tokio::spawn(porter(desk.downgrade(), shown.clone()));
+        }
         Ok(Self {
+            mail,
             backend,
             clock,
             desk: Mutex::new(Some(desk)),
@@ -139,6 +148,9 @@ impl<B: Backend> Served<B> {
 
 impl<B: Backend> Store for Served<B> {
     fn accept(&self, batch: Vec<Draft>, bounds: Bounds) -> Answer<'_, Vec<Receipt>, AcceptError> {
+        if let Some(mail) = self.mail.as_ref().filter(|_| self.shown.stands_aside()) {
+            return Box::pin(mail.give((batch, bounds), self.salt));
+        }
         let weight = batch.iter().map(|draft| draft.payload.len() + 200).sum();
         self.write((batch, bounds), weight, accept::accept)
     }
@@ -209,12 +221,8 @@ impl<B: Backend> Inspect for Served<B> {
     }
 
     fn counts(&self) -> Answer<'_, Counts> {
-        Box::pin(async move {
-            match self.shown.standing_by() {
-                None => Ok(self.shown.counts()),
-                Some(error) => Err(error),
-            }
-        })
+        // Those of the store are the owner's.
+        Box::pin(async move { Ok(self.shown.counts()) })
     }
 
     fn key_counts<'a>(&'a self, key: &'a Key) -> Answer<'a, KeyCounts> {

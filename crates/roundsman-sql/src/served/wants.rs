@@ -1,5 +1,6 @@
 //! What calls need to know that is not in memory yet, and what was found of it.
 
+use super::handed::HandedRow;
 use super::kept::Kept;
 use crate::fate::Fate;
 use crate::letter::Letter;
@@ -41,6 +42,8 @@ pub(crate) struct Wants {
     pub(crate) due: Option<DueAsk>,
     /// When the next will be.
     pub(crate) next: bool,
+    /// So many rows of what was handed in.
+    pub(crate) handed: Option<usize>,
 }
 
 /// What lanes may wait for.
@@ -116,6 +119,7 @@ pub(crate) struct Loaded {
     pub(crate) until: Option<Timestamp>,
     pub(crate) later: Option<Timestamp>,
     pub(crate) expiries: Vec<(Timestamp, u64)>,
+    pub(crate) handed: Vec<HandedRow>,
 }
 
 /// A lane as its row says.
@@ -192,6 +196,7 @@ impl Wants {
             walk,
             due,
             next,
+            handed,
         } = self;
         names.is_empty()
             && lanes.is_empty()
@@ -205,5 +210,6 @@ impl Wants {
             && walk.is_none()
             && due.is_none()
             && !next
+            && handed.is_none()
     }
 }

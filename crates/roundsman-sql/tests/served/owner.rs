@@ -4,8 +4,8 @@
 use crate::{mysql, postgres};
 use roundsman_sql::{MysqlStore, PostgresStore};
 use roundsman_store::{
-    AcceptError, Ask, Bounds, Claim, Claimed, Draft, Hint, Outcome, SHARDS, Settled, Settlement,
-    Store, StoreError, SystemClock, Which,
+    AcceptError, Ask, Bound, Bounds, Claim, Claimed, Draft, Fingerprint, Hint, Outcome, Record,
+    Refusal, SHARDS, Settled, Settlement, Store, StoreError, SystemClock, Which,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,6 +183,90 @@ async fn a_node_that_stands_by(kind: Kind) {
     kind.remove(&name).await;
 }
 
+fn named(id: &str, payload: &str) -> Draft {
+    let id = Some((id.into(), Fingerprint::of(&[payload.as_bytes()])));
+    Draft { id, ..Draft::new("user:42", payload.to_owned()).unwrap() }
+}
+
+/// What is accepted at either node lies in one lane in the order of the answers, and is answered alike.
+async fn accepting_at_either(kind: Kind) {
+    let name = crate::new_name();
+    let first = kind.open_shared(&name).await.unwrap();
+    let second = kind.open_shared(&name).await.unwrap();
+    let nodes = [&first, &second];
+    let mut ids = Vec::new();
+    for number in 0..20 {
+        let draft = draft(number);
+        let receipts = nodes[number as usize % 2].accept(vec![draft], Bounds::NONE).await.unwrap();
+        assert!(!receipts[0].duplicate);
+        ids.push(receipts[0].id.to_string());
+    }
+    let batch = vec![named("a", "{}"), named("b", "{}"), named("a", "{}")];
+    for (node, known) in
+        [(&second, [false, false, true]), (&first, [true; 3]), (&second, [true; 3])]
+    {
+        let receipts = node.accept(batch.clone(), Bounds::NONE).await.unwrap();
+        assert_eq!(receipts.iter().map(|it| it.duplicate).collect::<Vec<_>>(), known);
+        assert_eq!(receipts[1].id.to_string(), "b");
+    }
+    let batch = vec![draft(20), named("b", r#"{"n":2}"#)];
+    let taken = second.accept(batch.clone(), Bounds::NONE).await;
+    assert_eq!(taken, first.accept(batch, Bounds::NONE).await);
+    assert!(
+        matches!(&taken, Err(AcceptError::Refused(one)) if one[..] == [Refusal { index: 1, bound: None }])
+    );
+    let few = Bounds { backlog_per_key: 22, ..Bounds::NONE };
+    let refused = second.accept(vec![draft(21)], few).await;
+    let Err(AcceptError::Refused(why)) = refused else { panic!("{refused:?}") };
+    assert_eq!(why[0].bound, Some(Bound::BacklogPerKey));
+
+    let records = records(&*first, "user:42").await;
+    let seen: Vec<_> = records[..20].iter().map(|record| record.id.to_string()).collect();
+    assert_eq!((seen, records.len()), (ids, 22));
+
+    // What comes while there is no owner waits for the next one, which it is itself.
+    drop(first);
+    let receipts = second.accept(vec![named("late", "{}")], Bounds::NONE).await.unwrap();
+    assert!(!receipts[0].duplicate);
+    assert_eq!(second.counts().await.unwrap().backlog, 23);
+    second.close().await.unwrap();
+    kind.remove(&name).await;
+}
+
+/// All that lies in the lane of a topic.
+async fn records(store: &dyn Store, topic: &str) -> Vec<Record> {
+    let lanes = store.walk(None, 9).await.unwrap();
+    let lane = lanes.iter().find(|lane| &*lane.topic == topic).unwrap().id;
+    let ask = Ask { lane, after: 0, limit: 99, max_bytes: usize::MAX };
+    store.fetch(vec![ask]).await.unwrap().remove(0).records
+}
+
+/// A batch that is too large for one row is whole all the same, among others and beside the owner's.
+async fn a_large_batch(kind: Kind) {
+    let name = crate::new_name();
+    let first = kind.open_shared(&name).await.unwrap();
+    let second = kind.open_shared(&name).await.unwrap();
+    let large = (0..12).map(|n| {
+        let payload = format!("{{\"n\":{n},\"x\":\"{}\"}}", "x".repeat(250_000));
+        Draft::new("user:large", payload).unwrap()
+    });
+    let large: Vec<_> = large.collect();
+    let small = async |number| second.accept(vec![draft(number)], Bounds::NONE).await.unwrap();
+    let (all, ..) = tokio::join!(
+        second.accept(large.clone(), Bounds::NONE),
+        small(1),
+        small(2),
+        first.accept(vec![draft(3)], Bounds::NONE)
+    );
+    assert_eq!(all.unwrap().len(), 12);
+    assert_eq!(records(&*first, "user:42").await.len(), 3);
+    let kept = records(&*first, "user:large").await;
+    assert!(kept.iter().map(|record| &record.payload).eq(large.iter().map(|draft| &draft.payload)));
+    second.close().await.unwrap();
+    first.close().await.unwrap();
+    kind.remove(&name).await;
+}
+
 /// One that opened it alone lets nobody stand by, and one that stands by leaves when such a one comes.
 async fn one_that_is_alone(kind: Kind) {
     let name = crate::new_name();
@@ -238,6 +322,8 @@ on_both!(
     a_cut,
     a_silent_owner,
     a_node_that_stands_by,
+    accepting_at_either,
+    a_large_batch,
     one_that_is_alone,
     a_newer_version
 );
