@@ -1,6 +1,6 @@
 //! What the tool that comes with a server puts in and takes out of it.
 
-use crate::kind::Kind;
+use crate::kind::{Kind, brokers};
 use crate::{BATCH, Outcomes, SENDERS};
 use std::process::Command;
 use std::time::Instant;
@@ -16,6 +16,7 @@ pub(crate) fn rate(
         Kind::Postgres => Some(pgbench(server)?),
         Kind::Mysql => Some(slap(server)?),
         Kind::Redis => Some(runtime.block_on(push_and_pop(server))?),
+        Kind::Kafka => Some(perf(server)?),
     })
 }
 
@@ -131,6 +132,37 @@ fn slap(server: &str) -> Outcomes<f64> {
     let seconds = text.trim().split(',').nth(1).ok_or("mariadb-slap said nothing")?;
     let seconds: f64 = seconds.parse()?;
     Ok((SENDERS * ROUNDS * BATCH) as f64 / seconds)
+}
+
+/// Into a topic and out of it by Kafka's own tools, one after the other.
+fn perf(server: &str) -> Outcomes<f64> {
+    const RECORDS: u64 = 1_000_000;
+    let (brokers, topic) = (brokers(server)?, format!("bare-{}", std::process::id()));
+    let jars = std::env::var("ROUNDSMAN_TEST_KAFKA_JARS")?;
+    let tool = |name: &str, arguments: &[&str]| -> Outcomes<String> {
+        let mut java = Command::new("java");
+        java.args([
+            "-Xmx512m",
+            "-cp",
+            &format!("{jars}/*"),
+            &format!("org.apache.kafka.tools.{name}"),
+        ]);
+        Ok(String::from_utf8(java.args(arguments).output()?.stdout)?)
+    };
+    let (count, bootstrap) = (RECORDS.to_string(), format!("bootstrap.servers={brokers}"));
+    let common = ["--topic", &topic, "--num-records", &count, "--record-size", "256"];
+    let producing = ["--throughput", "-1", "--producer-props", &bootstrap, "acks=all"];
+    let said = tool("ProducerPerformance", &[&common[..], &producing].concat())?;
+    // 1000000 records sent, 123456.789 records/sec (30.1 MB/sec), …
+    let last = said.lines().rfind(|line| line.contains("records sent")).ok_or("it sent nothing")?;
+    let into = last.split([',', ' ']).find_map(|word| word.contains('.').then(|| word.parse()));
+    let into: f64 = into.ok_or("it says no rate")??;
+    let consuming = ["--bootstrap-server", &brokers, "--topic", &topic, "--messages", &count];
+    let said = tool("ConsumerPerformance", &consuming)?;
+    // A heading, then: start, end, MB, MB a second, messages, messages a second, …
+    let out: f64 =
+        said.lines().last().and_then(|line| line.split(", ").nth(5)).ok_or("nothing")?.parse()?;
+    Ok(1.0 / (1.0 / into + 1.0 / out))
 }
 
 /// How programs of MySQL are told where a server is.

@@ -1,6 +1,7 @@
 //! The stores, and how each is opened.
 
 use crate::Outcomes;
+use roundsman_kafka::{KafkaConfig, KafkaStore};
 use roundsman_redis::RedisStore;
 use roundsman_sql::{MysqlStore, PostgresStore, SqliteStore};
 use roundsman_store::{Store, SystemClock};
@@ -13,6 +14,7 @@ pub(crate) enum Kind {
     Postgres,
     Mysql,
     Redis,
+    Kafka,
 }
 
 impl Kind {
@@ -23,6 +25,7 @@ impl Kind {
             Self::Postgres => "ROUNDSMAN_TEST_POSTGRES_URL",
             Self::Mysql => "ROUNDSMAN_TEST_MYSQL_URL",
             Self::Redis => "ROUNDSMAN_TEST_REDIS_URL",
+            Self::Kafka => "ROUNDSMAN_TEST_KAFKA_URL",
         };
         std::env::var(variable).ok()
     }
@@ -50,8 +53,19 @@ impl Kind {
             Self::Redis => {
                 Arc::new(RedisStore::open(&format!("{server}{and}prefix={name}")).await?)
             }
+            Self::Kafka => {
+                let config = KafkaConfig::new(&brokers(server)?, &name);
+                let opening = tokio::task::spawn_blocking(|| KafkaStore::open(config, clock));
+                Arc::new(opening.await??)
+            }
         })
     }
+}
+
+/// `host:port,…` of `kafka://host:port,…/PREFIX`.
+pub(crate) fn brokers(server: &str) -> Outcomes<String> {
+    let rest = server.strip_prefix("kafka://").ok_or("no URL of Kafka")?;
+    Ok(rest.split('/').next().unwrap_or_default().to_owned())
 }
 
 fn nanos() -> u32 {

@@ -25,7 +25,7 @@ fn main() -> Outcomes {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let folder = tempfile::tempdir()?;
-    for kind in [Kind::Sqlite, Kind::Postgres, Kind::Mysql, Kind::Redis] {
+    for kind in [Kind::Sqlite, Kind::Postgres, Kind::Mysql, Kind::Redis, Kind::Kafka] {
         if words.get(1).is_some_and(|only| !format!("{kind:?}").eq_ignore_ascii_case(only)) {
             continue;
         }
