@@ -16,14 +16,19 @@
 //! [`SupervisorPlan::restart_failed`] starts it again with the same event, and ends the
 //! supervisor when that happens too often. Tasks outlive the producer their events came from.
 //!
+//! Tasks that need something of their own, a connection for instance, share a few of them, set up
+//! once and torn down at the end: [`workers`].
+//!
 //! How the supervisor itself ends: drained, it waits for its tasks and ends; stopped or failed,
 //! it gives them what [`Shutdown`] says. The runtime's end ends all.
 
 mod child;
 mod plan;
 mod tasks;
+mod worker;
 
 pub use self::{
     child::ChildId,
     plan::{Shutdown, SupervisorPlan, SupervisorStage, supervisor},
+    worker::{Worker, workers},
 };

@@ -2,11 +2,12 @@
 
 use std::{fmt, future::Future};
 
+use futures_util::future::BoxFuture;
 use tokio::{sync::oneshot, time::Duration};
 
 use super::{
     child::{ChildId, Told},
-    tasks::{Restart, Tasks},
+    tasks::{AtEnd, Restart, Tasks},
 };
 use crate::{AnyStage, Counts, Inlet, Reason, StageRef, Subscribe, SubscribeError, SubscriptionId};
 
@@ -55,7 +56,7 @@ where
     F: Fn(E) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), Reason>> + Send + 'static,
 {
-    SupervisorPlan { work, restart: None, shutdown: Shutdown::default() }
+    SupervisorPlan { work, restart: None, shutdown: Shutdown::default(), at_end: None }
 }
 
 /// A supervisor that does not run yet.
@@ -63,6 +64,7 @@ pub struct SupervisorPlan<E, F> {
     work: F,
     restart: Option<Restart<E>>,
     shutdown: Shutdown,
+    at_end: Option<AtEnd>,
 }
 
 impl<E, F, Fut> SupervisorPlan<E, F>
@@ -90,12 +92,21 @@ where
         self
     }
 
+    /// Awaits this once all tasks have ended and before its peers are told so.
+    pub(super) fn at_end(
+        mut self,
+        at_end: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static,
+    ) -> Self {
+        self.at_end = Some(Box::new(at_end));
+        self
+    }
+
     /// Starts it on the current tokio runtime.
     ///
     /// # Panics
     /// Outside a tokio runtime.
     pub fn spawn(self) -> SupervisorStage<E> {
-        let tasks = Tasks::new(self.work, self.restart, self.shutdown);
+        let tasks = Tasks::new(self.work, self.restart, self.shutdown, self.at_end);
         let consumer = crate::consumer(tasks).spawn();
         SupervisorStage { inlet: consumer.inlet, stage: consumer.stage }
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, future::Future, sync::Arc};
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use rustc_hash::FxHashMap;
 use tokio::time::{Duration, Instant, timeout};
 
@@ -49,7 +49,11 @@ pub(super) struct Tasks<E, F> {
     places: FxHashMap<SubscriptionId, Places>,
     restarts: VecDeque<Instant>,
     draining: bool,
+    at_end: Option<AtEnd>,
 }
+
+/// What is still to be done when all tasks have ended.
+pub(super) type AtEnd = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 impl<E, F, Fut> Tasks<E, F>
 where
@@ -57,7 +61,12 @@ where
     F: Fn(E) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), Reason>> + Send + 'static,
 {
-    pub(super) fn new(work: F, restart: Option<Restart<E>>, shutdown: Shutdown) -> Self {
+    pub(super) fn new(
+        work: F,
+        restart: Option<Restart<E>>,
+        shutdown: Shutdown,
+        at_end: Option<AtEnd>,
+    ) -> Self {
         Self {
             work: Arc::new(work),
             restart,
@@ -68,6 +77,7 @@ where
             places: FxHashMap::default(),
             restarts: VecDeque::new(),
             draining: false,
+            at_end,
         }
     }
 
@@ -228,6 +238,16 @@ where
     }
 
     async fn terminate(&mut self, _: &Reason) {
+        self.end_tasks().await;
+        if let Some(at_end) = self.at_end.take() {
+            at_end().await;
+        }
+    }
+}
+
+impl<E, F> Tasks<E, F> {
+    /// Waits for what still runs, or aborts it, as was said.
+    async fn end_tasks(&mut self) {
         let tasks: Vec<_> = self.children.drain().map(|(_, child)| child.task).collect();
         let aborts: Vec<_> = tasks.iter().map(|task| task.abort_handle()).collect();
         let mut all = join_all(tasks);

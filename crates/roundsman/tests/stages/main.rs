@@ -21,3 +21,4 @@ mod streaming;
 mod supervision;
 mod tuning;
 mod weights;
+mod workers;
