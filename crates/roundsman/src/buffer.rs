@@ -68,15 +68,18 @@ impl<E> Buffer<E> {
         self.events.iter()
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.events.len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 
     /// How many events have left, those displaced included.
+    #[inline]
     pub(crate) fn left(&self) -> i64 {
         self.left
     }

@@ -29,6 +29,7 @@ impl<M> Mailbox<M> {
     }
 
     /// Puts a message at the end, or gives it back if the reader has closed the box.
+    #[inline]
     pub(crate) fn push(&self, message: M) -> Result<(), M> {
         let mut inner = self.lock();
         if inner.closed {
@@ -43,14 +44,23 @@ impl<M> Mailbox<M> {
         Ok(())
     }
 
-    /// Waits until something is there, then moves all of it to the end of `into`.
+    /// Waits until something is there, then moves all of it to the end of `into`; whether it had
+    /// to wait.
     ///
     /// Cancel safe: nothing is moved before it returns.
-    pub(crate) async fn take(&self, into: &mut VecDeque<M>) {
-        poll_fn(|cx| self.poll_take(cx, into)).await;
+    #[inline]
+    pub(crate) async fn take(&self, into: &mut VecDeque<M>) -> bool {
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            self.poll_take(cx, into)
+        })
+        .await;
+        polls > 1
     }
 
     /// Moves what is there now to the end of `into`, without waiting.
+    #[inline]
     pub(crate) fn try_take(&self, into: &mut VecDeque<M>) {
         exchange(&mut self.lock().queue, into);
     }
@@ -63,6 +73,7 @@ impl<M> Mailbox<M> {
         mem::take(&mut inner.queue)
     }
 
+    #[inline]
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>, into: &mut VecDeque<M>) -> Poll<()> {
         let mut inner = self.lock();
         if inner.queue.is_empty() {
@@ -77,11 +88,13 @@ impl<M> Mailbox<M> {
     }
 
     /// No code of ours panics under this lock, so a poisoned one still holds a whole queue.
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Inner<M>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+#[inline]
 fn exchange<M>(from: &mut VecDeque<M>, into: &mut VecDeque<M>) {
     if into.is_empty() {
         mem::swap(from, into);

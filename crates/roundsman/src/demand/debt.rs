@@ -11,11 +11,13 @@ pub(crate) struct Debt {
 
 impl Debt {
     /// How much is new, given what can be delivered and what already waits for it.
+    #[inline]
     pub(crate) fn due(&self, wanted: usize, buffered: usize) -> usize {
         wanted.saturating_sub(self.owed.saturating_add(buffered))
     }
 
     /// Returns what is new, and owes it from now on.
+    #[inline]
     pub(crate) fn incur(&mut self, wanted: usize, buffered: usize) -> usize {
         let new = self.due(wanted, buffered);
         self.owed += new;
@@ -29,6 +31,7 @@ impl Debt {
     }
 
     /// `emitted` events came, asked for or not.
+    #[inline]
     pub(crate) fn pay(&mut self, emitted: usize) {
         self.owed = self.owed.saturating_sub(emitted);
     }

@@ -54,6 +54,7 @@ impl Ledger {
 
     /// How many events beyond what was asked for a message of `events` would bring.
     #[must_use]
+    #[inline]
     pub fn excess(&self, events: usize) -> usize {
         events.saturating_sub(self.outstanding)
     }
@@ -85,6 +86,7 @@ impl Ledger {
     }
 
     /// The next slice of a message of which `left` events are not yet cut; none at its end.
+    #[inline]
     pub fn next_slice(&mut self, left: usize) -> Option<Slice> {
         if left == 0 {
             return None;

@@ -74,9 +74,9 @@ impl<E> Lane<E> {
             _ if self.parked > 0 => 0,
             _ => limit.saturating_sub(self.queue.len()),
         };
-        let within = room.min(self.arriving.len());
-        self.queue.extend(self.arriving.drain(..within));
-        let mut kept = within;
+        let mut kept = room.min(self.arriving.len());
+        // What held them is used for the next share.
+        self.queue.extend(self.arriving.drain(..kept));
         match full {
             Full::Hold => {}
             Full::Spill(spill) => self.arriving.drain(..).for_each(|event| spill(number, event)),
@@ -102,7 +102,11 @@ impl<E> Lane<E> {
 
     /// The oldest of those that wait, as far as there is demand for them.
     pub(super) fn take(&mut self, number: usize, limit: usize, full: &mut Full<E>) -> Vec<E> {
-        let mut events: Vec<E> = self.queue.drain(..self.demand.min(self.queue.len())).collect();
+        let mut events: Vec<E> = if self.demand < self.queue.len() {
+            self.queue.drain(..self.demand).collect()
+        } else {
+            mem::take(&mut self.queue).into()
+        };
         if let Full::Park(park) = full
             && self.parked > 0
         {

@@ -12,6 +12,10 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asks.is_empty() && self.cancels.is_empty()
+    }
+
     /// Asks in a row at one producer are one message to it.
     fn ask(&mut self, subscription: SubscriptionId, n: usize) {
         match self.asks.last_mut() {

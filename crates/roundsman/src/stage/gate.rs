@@ -50,6 +50,7 @@ impl<E> Gate<E> {
     }
 
     /// Holds `what` if the gate is closed, or gives it back.
+    #[inline]
     pub(crate) fn hold(&mut self, what: Held<E>) -> Option<Held<E>> {
         match &mut self.held {
             Some(held) => {
@@ -60,6 +61,7 @@ impl<E> Gate<E> {
         }
     }
 
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.held.is_some()
     }
@@ -71,6 +73,7 @@ impl<E> Gate<E> {
         })
     }
 
+    #[inline]
     pub(crate) fn events(&self) -> usize {
         let count = |held: &Held<E>| if let Held::Events(events) = held { events.len() } else { 0 };
         self.held.iter().flatten().map(count).sum()

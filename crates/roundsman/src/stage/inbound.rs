@@ -39,6 +39,8 @@ pub(crate) struct Inbound<In, Info> {
     pub(crate) queue: VecDeque<Queued<In, Info>>,
     /// Batches that wait are joined into one call up to this many events; 0 for never.
     merge: usize,
+    /// Whether anything was ever to come back.
+    copies: bool,
     /// What the handler is at, copied, where it is to come back if the handler fails.
     at_work: Option<AtWork<In>>,
     /// Whose turn it is, once a subscription has a weight.
@@ -65,6 +67,7 @@ impl<In, Info> Inbound<In, Info> {
             subscriptions: FxHashMap::default(),
             queue: VecDeque::new(),
             merge,
+            copies: false,
             at_work: None,
             turns: None,
         }
@@ -83,6 +86,7 @@ impl<In, Info> Inbound<In, Info> {
         let Some(theirs) = producer.port.join(me, terms, producer.place.clone()) else {
             return false;
         };
+        self.copies |= producer.copy.is_some();
         let on_cancel = terms.on_cancel();
         let known = Subscription {
             producer,
@@ -109,16 +113,19 @@ impl<In, Info> Inbound<In, Info> {
         }
     }
 
+    #[inline]
     pub(crate) fn merges(&self) -> bool {
         self.merge > 0
     }
 
     /// Whether its producers have weights.
+    #[inline]
     pub(crate) fn takes_turns(&self) -> bool {
         self.turns.is_some()
     }
 
     /// Whether it matters what waits behind the front of the queue.
+    #[inline]
     pub(crate) fn looks_ahead(&self) -> bool {
         self.merges() || self.turns.is_some()
     }
@@ -127,6 +134,7 @@ impl<In, Info> Inbound<In, Info> {
     ///
     /// Only what stands before the first thing that is no batch may change places: an info, or a
     /// producer's end, stays behind what came before it.
+    #[inline]
     pub(crate) fn next(&mut self) -> Option<Queued<In, Info>> {
         let Some(turns) = &mut self.turns else { return self.queue.pop_front() };
         let known = &self.subscriptions;
@@ -168,6 +176,7 @@ impl<In, Info> Inbound<In, Info> {
     }
 
     /// Cuts the next slice off a message; the rest stays in `message`.
+    #[inline]
     pub(crate) fn slice(&mut self, from: SubscriptionId, message: &mut Vec<In>) -> Portion<In> {
         let left = message.len();
         let slice = self.ledger(from).and_then(|ledger| ledger.next_slice(left));
@@ -176,6 +185,7 @@ impl<In, Info> Inbound<In, Info> {
         Portion { events: mem::replace(message, rest), from, ask }
     }
 
+    #[inline]
     pub(crate) fn ask(&mut self, subscription: SubscriptionId, n: usize) {
         if n > 0
             && let Some(known) = self.subscriptions.get_mut(&subscription)
@@ -217,12 +227,17 @@ impl<In, Info> Inbound<In, Info> {
     }
 
     /// Remembers the message that the handler is given, where it is to come back.
+    #[inline]
     pub(crate) fn begin(&mut self, from: SubscriptionId, events: &[In]) {
+        if !self.copies {
+            return;
+        }
         let copy = self.subscriptions.get(&from).and_then(|known| known.producer.copy);
         self.at_work = copy.map(|copy| AtWork { from, events: copy(events), done: 0 });
     }
 
     /// The handler has done so much more of it.
+    #[inline]
     pub(crate) fn done(&mut self, events: usize) {
         if let Some(at_work) = &mut self.at_work {
             at_work.done += events;
@@ -304,6 +319,7 @@ impl<In, Info> Inbound<In, Info> {
         self.ledger(from).map_or(0, |ledger| ledger.slices(events).map(|slice| slice.ask).sum())
     }
 
+    #[inline]
     fn ledger(&mut self, from: SubscriptionId) -> Option<&mut Ledger> {
         self.subscriptions.get_mut(&from)?.ledger.as_mut()
     }

@@ -64,6 +64,7 @@ impl<B: Behaviour> Machine<B> {
         Ok(())
     }
 
+    #[inline]
     fn queue_events(&mut self, to: SubscriptionId, events: Vec<B::In>) {
         let Some(known) = self.inbound.subscriptions.get(&to) else {
             tracing::debug!(n = events.len(), "events came on a subscription that has ended");

@@ -149,6 +149,7 @@ impl<E: Send> Outbound<E> {
         all
     }
 
+    #[inline]
     pub(crate) fn ask(&mut self, subscription: SubscriptionId, n: usize) {
         if self.gate.hold(Held::Ask(subscription, n)).is_some()
             && self.subscribers.contains_key(&subscription)
@@ -160,6 +161,7 @@ impl<E: Send> Outbound<E> {
     }
 
     /// Dispatches what the handler emitted; what nobody wants yet goes to the buffer.
+    #[inline]
     pub(crate) fn flush(&mut self) {
         if self.fresh.is_empty() {
             return;
@@ -176,6 +178,7 @@ impl<E: Send> Outbound<E> {
         self.place(events);
     }
 
+    #[inline]
     fn place(&mut self, mut events: Vec<E>) {
         self.debt.pay(events.len());
         if self.buffer.is_empty() {
@@ -194,6 +197,7 @@ impl<E: Send> Outbound<E> {
     }
 
     /// Lets buffered events go as far as they are wanted and the fence allows.
+    #[inline]
     pub(crate) fn release(&mut self) {
         while !self.buffer.is_empty() {
             let open = self.fence.map_or(usize::MAX, |fence| {
@@ -209,15 +213,18 @@ impl<E: Send> Outbound<E> {
     }
 
     /// How much more the handler is to be asked for; it owes it from now on.
+    #[inline]
     pub(crate) fn shortfall(&mut self) -> usize {
         self.debt.incur(self.dispatcher.wanted(), self.buffer.len())
     }
 
     /// Whether there is a shortfall.
+    #[inline]
     pub(crate) fn falls_short(&self) -> bool {
         self.debt.due(self.dispatcher.wanted(), self.buffer.len()) > 0
     }
 
+    #[inline]
     pub(crate) fn wanted(&self) -> usize {
         self.dispatcher.wanted()
     }
@@ -233,6 +240,7 @@ impl<E: Send> Outbound<E> {
         self.dispatcher.wanted_of(partition, &mut before)
     }
 
+    #[inline]
     pub(crate) fn held(&self) -> usize {
         self.buffer.len() + self.dispatcher.held(u64::MAX) + self.gate.events()
     }
@@ -259,6 +267,7 @@ impl<E: Send> Outbound<E> {
         self.subscribers.len()
     }
 
+    #[inline]
     pub(crate) fn take_discarded(&mut self) -> usize {
         mem::take(&mut self.discarded)
     }
@@ -267,6 +276,7 @@ impl<E: Send> Outbound<E> {
         mem::take(&mut self.subscribers).into_values()
     }
 
+    #[inline]
     fn dispatch(&mut self, events: Vec<E>) {
         self.dispatched += events.len() as u64;
         let subscribers = &mut self.subscribers;
@@ -276,6 +286,7 @@ impl<E: Send> Outbound<E> {
 
 /// A consumer that ended takes what is sent to it along, unless that comes back; its leave is on
 /// its way.
+#[inline]
 fn send<E>(
     subscribers: &mut FxHashMap<SubscriptionId, Subscriber<E>>,
     to: SubscriptionId,

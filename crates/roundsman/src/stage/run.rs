@@ -50,7 +50,7 @@ pub(crate) struct Machine<B: Behaviour> {
     pub(crate) phase: Phase,
     /// How many events the handler was given and has not returned for.
     pub(crate) in_hand: usize,
-    /// How often the mailbox was emptied.
+    /// How often the mailbox was emptied without a wait for more.
     pub(crate) drains: u32,
 }
 
@@ -125,8 +125,8 @@ impl<B: Behaviour> Machine<B> {
             self.breathe().await;
             if self.is_asked() && self.outbound.falls_short() {
                 self.cell.mailbox.try_take(&mut self.mail);
-            } else {
-                self.cell.mailbox.take(&mut self.mail).await;
+            } else if self.cell.mailbox.take(&mut self.mail).await {
+                self.drains = 0;
             }
         }
         match self.mail.pop_front() {
@@ -166,15 +166,18 @@ impl<B: Behaviour> Machine<B> {
         }
     }
 
+    #[inline]
     fn is_asked(&self) -> bool {
         B::IS_ASKED && matches!(self.phase, Phase::Running) && !self.outbound.gate.is_closed()
     }
 
+    #[inline]
     fn has_infos(&self) -> bool {
         !self.marks.is_empty() || !self.passing.is_empty()
     }
 
     /// Whether the handler has something to do; events only while somebody wants what they give.
+    #[inline]
     fn has_work(&self) -> bool {
         match self.inbound.queue.front() {
             _ if matches!(self.phase, Phase::Finishing(_)) => false,
@@ -290,17 +293,15 @@ impl<B: Behaviour> Machine<B> {
     }
 
     /// Does what a handler's return calls for, and keeps or ends the stage as it says.
+    #[inline]
     pub(crate) fn after(&mut self, result: Result<(), Reason>) -> Result<(), Reason> {
-        self.outbound.flush();
-        for (subscription, n) in self.wishes.asks.drain(..) {
-            if matches!(self.phase, Phase::Running) {
-                self.inbound.ask(subscription, n);
-            }
+        if B::EMITS {
+            self.outbound.flush();
+            self.report_discarded();
         }
-        for (subscription, reason) in self.wishes.cancels.drain(..) {
-            self.inbound.leave(subscription, crate::Parting::Cancelled(reason));
+        if !self.wishes.is_empty() {
+            self.grant_wishes();
         }
-        self.report_discarded();
         match result {
             Err(Reason::Normal) => {
                 self.finish();
@@ -310,6 +311,18 @@ impl<B: Behaviour> Machine<B> {
         }
     }
 
+    fn grant_wishes(&mut self) {
+        for (subscription, n) in self.wishes.asks.drain(..) {
+            if matches!(self.phase, Phase::Running) {
+                self.inbound.ask(subscription, n);
+            }
+        }
+        for (subscription, reason) in self.wishes.cancels.drain(..) {
+            self.inbound.leave(subscription, crate::Parting::Cancelled(reason));
+        }
+    }
+
+    #[inline]
     fn report_discarded(&mut self) {
         let n = self.outbound.take_discarded();
         if n > 0 {
@@ -320,6 +333,7 @@ impl<B: Behaviour> Machine<B> {
         }
     }
 
+    #[inline]
     pub(crate) fn count(&self) {
         let counters = &self.cell.shared.counters;
         if B::EMITS {

@@ -81,9 +81,7 @@ pub trait Worker: Send + Sized + 'static {
 /// # Ok(())
 /// # }
 /// ```
-pub fn workers<W, F, Fut>(
-    set_up: F,
-) -> SupervisorPlan<W::Event, impl Fn(W::Event) -> BoxFuture<'static, Result<(), Reason>>>
+pub fn workers<W, F, Fut>(set_up: F) -> SupervisorPlan<W::Event, impl Fn(W::Event) -> Working>
 where
     W: Worker,
     F: Fn() -> Fut + Send + Sync + 'static,
@@ -97,6 +95,9 @@ where
     });
     plan.at_end(move || async move { at_end.tear_down().await }.boxed())
 }
+
+/// A task at work.
+type Working = BoxFuture<'static, Result<(), Reason>>;
 
 struct Pool<W, F> {
     set_up: F,
