@@ -60,8 +60,11 @@ impl ClientContext for Watch {
 
     fn stats(&self, statistics: Statistics) {
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
-        // Those of other members say -1, and so does one whose end is not known yet.
-        let lags = topic.partitions.values().map(|it| it.consumer_lag_stored);
+        // Those of other members say -1 twice; one of which nothing is done yet, the first time.
+        let lags = topic.partitions.values().map(|it| match it.consumer_lag_stored {
+            stored @ 0.. => stored,
+            _ => it.consumer_lag,
+        });
         let lag: u64 = lags.filter_map(|lag| u64::try_from(lag).ok()).sum();
         self.lag.store(lag, Ordering::Relaxed);
     }

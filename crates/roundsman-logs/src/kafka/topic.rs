@@ -10,7 +10,8 @@ use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::fmt;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 
 /// A topic, some of whose partitions this process reads for its group.
 pub(crate) struct Topic {
@@ -120,24 +121,29 @@ impl Topic {
     }
 
     pub(crate) async fn close(mut self) {
-        if let Some(closing) = self.leave() {
-            // It panics only where the client does.
-            let _ = closing.await;
+        if let Some(closed) = self.leave() {
+            // Its sender goes with the thread, whatever that thread does.
+            let _ = closed.await;
         }
     }
 
-    /// Commits and leaves the group, which waits for the cluster.
-    fn leave(&mut self) -> Option<JoinHandle<()>> {
+    /// Commits and leaves the group, which waits for the cluster: on a thread that no runtime waits
+    /// for, since a cluster that is away is waited for long.
+    fn leave(&mut self) -> Option<oneshot::Receiver<()>> {
         let consumer = self.consumer.take()?;
-        Some(spawn_blocking(move || drop(consumer)))
+        let (told, closed) = oneshot::channel();
+        std::thread::spawn(move || {
+            drop(consumer);
+            // Nobody waits where the topic was dropped.
+            let _ = told.send(());
+        });
+        Some(closed)
     }
 }
 
 impl Drop for Topic {
     fn drop(&mut self) {
-        if tokio::runtime::Handle::try_current().is_ok() {
-            self.leave();
-        }
+        self.leave();
     }
 }
 

@@ -5,9 +5,13 @@ use super::counts::{Counts, Intakes};
 use super::pump::pump;
 use crate::config::Limits;
 use roundsman_delivery::Node;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
+
+/// How long logs may take to hear how far we are: what is in flight has to end as well.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// The intakes of one server. Dropped, they go on until the runtime ends.
 #[derive(Debug)]
@@ -38,6 +42,7 @@ impl Running {
     /// Reads no more, and waits until what is on its way into the store is there and the logs know it.
     pub(crate) async fn stop(self, deadline: Instant) {
         self.stop.send_replace(true);
+        let deadline = deadline.min(Instant::now() + FAREWELL);
         for task in self.tasks {
             // What the log does not know comes again, and is a duplicate then.
             let _ = timeout_at(deadline, task).await;
