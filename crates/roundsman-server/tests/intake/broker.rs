@@ -52,7 +52,7 @@ impl Broker {
         self.process = Some(self.java(&["kafka.Kafka"]).spawn().unwrap());
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(60), "the broker does not come up");
+            assert!(began.elapsed() < Duration::from_secs(120), "the broker does not come up");
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
 /// Longer than anything here takes on a loaded machine; only a failure gets there.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct World {
     pub(crate) folder: Folder,
