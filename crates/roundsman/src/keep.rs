@@ -20,6 +20,16 @@ use crate::{Pipeline, Reason};
 ///
 /// Three times within five seconds, after 100 ms, doubled each time up to 10 s, unless told
 /// otherwise.
+///
+/// ```
+/// use roundsman::Restarts;
+/// use std::time::Duration;
+///
+/// let patient = Restarts::default()
+///     .intensity(10, Duration::from_secs(60))
+///     .back_off(Duration::from_millis(50), Duration::from_secs(5));
+/// assert_ne!(patient, Restarts::default());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restarts {
     most: usize,

@@ -19,6 +19,15 @@ impl SubscriptionId {
 }
 
 /// What a consumer does when a subscription ends from the other side.
+///
+/// ```
+/// use roundsman::{Cancel, Reason};
+///
+/// let failed = Reason::failed("no connection");
+/// assert!(Cancel::Permanent.ends_with(&Reason::Normal) && Cancel::Permanent.ends_with(&failed));
+/// assert!(!Cancel::Transient.ends_with(&Reason::Normal) && Cancel::Transient.ends_with(&failed));
+/// assert!(!Cancel::Temporary.ends_with(&failed));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cancel {
     /// Ends too, for the same reason.

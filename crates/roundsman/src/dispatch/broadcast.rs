@@ -11,6 +11,26 @@ use crate::{Reason, SubscriptionId};
 /// refused with [`Reason::AlreadySubscribed`], which ends nobody.
 ///
 /// What a selector leaves out costs its consumer nothing: its demand stays as it is.
+///
+/// ```
+/// use roundsman::{Broadcast, Mode, Subscribe, from_iter, testing::Probe};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let numbers = roundsman::producer(from_iter(0..4)).dispatcher(Broadcast::new()).accumulate().spawn();
+/// let (all, mut saw_all) = Probe::new(Mode::Automatic);
+/// let (even, mut saw_even) = Probe::new(Mode::Automatic);
+/// let (all, even) = (roundsman::consumer(all).spawn(), roundsman::consumer(even).spawn());
+/// all.inlet.subscribe(&numbers.outlet, Subscribe::default())?;
+/// even.inlet.subscribe(&numbers.outlet.select(|n| n % 2 == 0), Subscribe::default())?;
+/// saw_all.subscription().await;
+/// saw_even.subscription().await;
+/// numbers.set_demand_mode(roundsman::DemandMode::Forward); // both are there
+/// assert_eq!(saw_all.events(4).await, [0, 1, 2, 3]);
+/// assert_eq!(saw_even.events(2).await, [0, 2]);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Broadcast<E> {
     members: Vec<Member<E>>,
     /// The least demand of any member, and how many have no more: an ask by another member

@@ -7,6 +7,24 @@ use crate::{Reason, SubscriptionId};
 ///
 /// Consumers with equal demand take turns: one that was served, or asked, goes behind its equals.
 /// Events that come together are kept together; they are split only where a consumer wants fewer.
+///
+/// ```
+/// use roundsman::{ByDemand, Dispatcher, SubscriptionId, dispatch::{Joining, Place, StageId}};
+///
+/// let mut by_demand = ByDemand::new();
+/// let ids = [1, 2].map(SubscriptionId::from_number);
+/// for (id, asks) in ids.into_iter().zip([3, 5]) {
+///     let consumer = StageId::from_number(asks);
+///     by_demand.subscribe(&Joining::<char> {
+///         subscription: id, consumer, max_demand: asks, place: Place::default(),
+///     })?;
+///     Dispatcher::<char>::ask(&mut by_demand, id, asks, &mut |_, _| {});
+/// }
+/// let mut got = Vec::new();
+/// by_demand.dispatch(vec!['a'], &mut |to, events| got.push((to, events)));
+/// assert_eq!(got, [(ids[1], vec!['a'])]); // it had asked for most
+/// # Ok::<(), roundsman::Reason>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct ByDemand {
     /// Most demand first.

@@ -105,6 +105,21 @@ impl Queues {
 
 /// [`ByPartition`] over `n` partitions, each event to the one its hash falls on: equal events go
 /// the same way.
+///
+/// ```
+/// use roundsman::{Subscribe, dispatch::by_hash, from_iter};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let names = roundsman::producer(from_iter(["ann", "bob", "ann"])).dispatcher(by_hash(2)).spawn();
+/// for partition in 0..2 {
+///     let tasks = roundsman::supervisor(|_name: &str| async { Ok(()) }).spawn();
+///     tasks.inlet.subscribe(&names.outlet.partition(partition), Subscribe::default())?;
+/// }
+/// names.stage.ended().await; // each name had one and the same consumer
+/// # Ok(())
+/// # }
+/// ```
 pub fn by_hash<E: Hash>(n: usize) -> ByPartition<E, impl Fn(&E) -> Option<usize>> {
     ByPartition::new(n, move |event: &E| {
         // The high bits are the good ones of this hash; a remainder would use the low.

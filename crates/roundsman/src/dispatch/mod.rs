@@ -73,6 +73,55 @@ pub type Deliver<'a, E> = &'a mut (dyn FnMut(SubscriptionId, Vec<E>) + Send);
 ///
 /// Keep `wanted` cheap: the stage looks at it after every message. Hand events on in the `Vec`
 /// they came in where they all go one way; nothing is copied then.
+///
+/// ```
+/// use roundsman::{
+///     Dispatcher, Mode, Reason, Subscribe, SubscriptionId, dispatch::{Deliver, Joining}, from_iter,
+///     testing::Probe,
+/// };
+///
+/// /// All to the one consumer that came first; others get nothing.
+/// #[derive(Default)]
+/// struct First { who: Option<SubscriptionId>, demand: usize }
+///
+/// impl<E: Send> Dispatcher<E> for First {
+///     fn subscribe(&mut self, joining: &Joining<E>) -> Result<(), Reason> {
+///         self.who.get_or_insert(joining.subscription);
+///         Ok(())
+///     }
+///
+///     fn cancel(&mut self, subscription: SubscriptionId) {
+///         if self.who == Some(subscription) {
+///             *self = Self::default();
+///         }
+///     }
+///
+///     fn ask(&mut self, subscription: SubscriptionId, n: usize, _: Deliver<'_, E>) {
+///         self.demand += if self.who == Some(subscription) { n } else { 0 };
+///     }
+///
+///     fn wanted(&self) -> usize {
+///         self.demand
+///     }
+///
+///     fn dispatch(&mut self, events: Vec<E>, deliver: Deliver<'_, E>) {
+///         self.demand -= events.len();
+///         if let Some(who) = self.who {
+///             deliver(who, events);
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let numbers = roundsman::producer(from_iter(0..3)).dispatcher(First::default()).spawn();
+/// let (probe, mut saw) = Probe::new(Mode::Automatic);
+/// let consumer = roundsman::consumer(probe).spawn();
+/// consumer.inlet.subscribe(&numbers.outlet, Subscribe::default())?;
+/// assert_eq!(saw.events(3).await, [0, 1, 2]);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Dispatcher<E>: Send {
     /// Takes in a new subscription, with a demand of 0.
     ///

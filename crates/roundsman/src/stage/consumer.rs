@@ -7,6 +7,24 @@ use crate::{Asker, Mode, Parting, Reason, StageRef, Subscribe, SubscriptionId};
 /// A stage that takes events.
 ///
 /// A handler says with `Err` that the stage ends, for that reason.
+///
+/// ```
+/// use roundsman::{Asker, Consumer, Reason, SubscriptionId};
+///
+/// struct Print;
+///
+/// impl Consumer for Print {
+///     type Event = String;
+///     type Info = ();
+///
+///     async fn handle_events(
+///         &mut self, events: Vec<String>, _from: SubscriptionId, _out: &mut Asker<'_>,
+///     ) -> Result<(), Reason> {
+///         events.iter().for_each(|event| println!("{event}"));
+///         Ok(()) // and more is asked for
+///     }
+/// }
+/// ```
 pub trait Consumer: Send + 'static {
     /// What it takes.
     type Event: Send + 'static;

@@ -8,6 +8,21 @@ use crate::{
 };
 
 /// Whether a producer's demand reaches its handler.
+///
+/// ```
+/// use roundsman::{DemandMode, EventStream, Subscribe, from_iter};
+/// use futures_util::TryStreamExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let numbers = roundsman::producer(from_iter(0..3)).accumulate().spawn();
+/// let stream = EventStream::new().subscribe(&numbers.outlet, Subscribe::default())?;
+/// numbers.set_demand_mode(DemandMode::Forward); // whoever is to be there is there
+/// let all: Vec<_> = stream.try_collect().await.map_err(|why| why.to_string())?;
+/// assert_eq!(all, [0, 1, 2]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DemandMode {
     /// It does.

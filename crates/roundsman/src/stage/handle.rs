@@ -12,6 +12,25 @@ use crate::{
 ///
 /// Dropping handles never ends a stage; it ends when it is told to, when a handler says so, or
 /// when a permanent subscription of it ends.
+///
+/// ```
+/// use roundsman::{Mode, Reason, Subscribe, from_iter, testing::{Probe, Step}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (probe, mut saw) = Probe::new(Mode::Automatic);
+/// let consumer = roundsman::consumer(probe).spawn();
+/// let numbers = roundsman::producer(from_iter(0..5)).spawn();
+/// consumer.inlet.subscribe(&numbers.outlet, Subscribe::default())?;
+/// saw.events(5).await;
+/// let stage = &consumer.stage;
+/// assert!(stage.counts().taken == 5 || stage.reason().is_none());
+/// let _ = stage.info(Step::Note(1)); // comes back if it has ended
+/// stage.drain();
+/// assert_eq!(stage.ended().await, Reason::Normal);
+/// # Ok(())
+/// # }
+/// ```
 pub struct StageRef<Info> {
     pub(crate) told: Arc<dyn Told<Info>>,
 }
@@ -179,6 +198,27 @@ impl<E> fmt::Debug for Outlet<E> {
 }
 
 /// The side of a consumer or transform that takes events.
+///
+/// ```
+/// use roundsman::{Mode, Subscribe, from_iter, testing::Probe};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let numbers = roundsman::producer(from_iter(0_u64..)).spawn();
+/// let (probe, mut saw) = Probe::new(Mode::Automatic);
+/// let consumer = roundsman::consumer(probe).spawn();
+/// let inlet = &consumer.inlet;
+/// let subscription = inlet.subscribe(&numbers.outlet, Subscribe::default().max_demand(10))?;
+/// saw.events(100).await;
+/// inlet.set_demand(subscription, 50, 25)?; // it is faster than was thought
+/// inlet.pause(subscription);
+/// inlet.resume(subscription);
+/// saw.events(100).await;
+/// consumer.stage.drain();
+/// assert_eq!(consumer.stage.ended().await, roundsman::Reason::Normal);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Inlet<E> {
     pub(crate) port: Arc<dyn Downstream<E>>,
 }

@@ -8,6 +8,44 @@ use crate::{Emitter, Parting, Reason, StageRef, Subscribe, SubscriptionId};
 ///
 /// Every handler may emit, and says with `Err` that the stage ends: `Err(Reason::Normal)` once
 /// everything emitted has left, any other reason at once.
+///
+/// ```
+/// use roundsman::{Emitter, Producer, Reason};
+/// use std::collections::VecDeque;
+///
+/// /// A queue that others put into; what is not there yet when it is asked for is owed.
+/// #[derive(Default)]
+/// struct Queue { waiting: VecDeque<String> }
+///
+/// impl Queue {
+///     fn give(&mut self, out: &mut Emitter<'_, String>) {
+///         let n = out.demand().min(self.waiting.len());
+///         out.extend(self.waiting.drain(..n));
+///     }
+/// }
+///
+/// impl Producer for Queue {
+///     type Event = String;
+///     type Info = String;
+///
+///     async fn handle_demand(&mut self, _: usize, out: &mut Emitter<'_, String>) -> Result<(), Reason> {
+///         self.give(out);
+///         Ok(())
+///     }
+///
+///     async fn handle_info(&mut self, new: String, out: &mut Emitter<'_, String>) -> Result<(), Reason> {
+///         self.waiting.push_back(new);
+///         self.give(out);
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let queue = roundsman::producer(Queue::default()).spawn();
+/// assert!(queue.stage.info("hello".to_owned()).is_ok());
+/// # }
+/// ```
 pub trait Producer: Send + 'static {
     /// What it emits.
     type Event: Send + 'static;

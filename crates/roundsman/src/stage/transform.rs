@@ -13,6 +13,25 @@ use crate::{Emitter, Mode, Parting, Reason, Side, StageRef, Subscribe, Subscript
 ///
 /// Every handler may emit, and says with `Err` that the stage ends: `Err(Reason::Normal)` once
 /// everything emitted has left, any other reason at once.
+///
+/// ```
+/// use roundsman::{Emitter, Reason, SubscriptionId, Transform};
+///
+/// struct Words;
+///
+/// impl Transform for Words {
+///     type In = String;
+///     type Out = String;
+///     type Info = ();
+///
+///     async fn handle_events(
+///         &mut self, lines: Vec<String>, _from: SubscriptionId, out: &mut Emitter<'_, String>,
+///     ) -> Result<(), Reason> {
+///         out.extend(lines.iter().flat_map(|line| line.split_whitespace()).map(str::to_owned));
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait Transform: Send + 'static {
     /// What it takes.
     type In: Send + 'static;

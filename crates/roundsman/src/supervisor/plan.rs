@@ -113,6 +113,18 @@ where
 }
 
 /// A running supervisor. Clones are the same one.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let tasks = roundsman::supervisor(|_: u32| std::future::pending()).spawn();
+/// let child = tasks.start(1).await.expect("it runs");
+/// assert_eq!(tasks.children().await, [child]);
+/// assert!(tasks.terminate(child).await);
+/// tasks.drain();
+/// assert_eq!(tasks.ended().await, roundsman::Reason::Normal);
+/// # }
+/// ```
 pub struct SupervisorStage<E> {
     /// Where its subscriptions are made.
     pub inlet: Inlet<E>,
@@ -123,11 +135,17 @@ impl<E: Send + 'static> SupervisorStage<E> {
     /// Starts a task by hand; it belongs to no subscription, and asks for nothing when it ends.
     ///
     /// Returns nothing if the supervisor has ended.
+    ///
+    /// # Cancel safety
+    /// Dropped, the task is started all the same.
     pub async fn start(&self, event: E) -> Option<ChildId> {
         self.ask(|reply| Told::Start(event, reply)).await
     }
 
     /// Aborts a task. False if there is none of that name.
+    ///
+    /// # Cancel safety
+    /// Dropped, the task is aborted all the same.
     pub async fn terminate(&self, child: ChildId) -> bool {
         self.ask(|reply| Told::Terminate(child, reply)).await.unwrap_or(false)
     }
@@ -154,6 +172,9 @@ impl<E: Send + 'static> SupervisorStage<E> {
     }
 
     /// The tasks that run, in no order.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost by dropping it.
     pub async fn children(&self) -> Vec<ChildId> {
         self.ask(Told::List).await.unwrap_or_default()
     }
