@@ -6,7 +6,10 @@ use mysql_async::prelude::Queryable;
 use roundsman_server::Server;
 use roundsman_server::config::{Config, StoreUrl};
 use roundsman_sql::{MysqlStore, PostgresStore};
-use roundsman_store::{Ask, Record, Release, State, Store, SystemClock};
+use roundsman_store::{
+    AcceptError, Ask, Bounds, Draft, OutboxRow, Record, Release, State, Store, StoreError,
+    SystemClock,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,13 +91,17 @@ impl Place {
         tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap();
     }
 
-    /// What is in the store, by lane, once nobody has it open.
-    async fn kept(&self) -> Vec<Record> {
+    async fn open(&self) -> Arc<dyn Store> {
         let clock = Arc::new(SystemClock);
-        let store: Arc<dyn Store> = match self.is_postgres {
+        match self.is_postgres {
             true => Arc::new(PostgresStore::open(&self.url(), clock).await.unwrap()),
             false => Arc::new(MysqlStore::open(&self.url(), clock).await.unwrap()),
-        };
+        }
+    }
+
+    /// What is in the store, by lane, once nobody has it open.
+    async fn kept(&self) -> Vec<Record> {
+        let store = self.open().await;
         let counts = store.counts().await.unwrap();
         let lanes = store.walk(None, 1000).await.unwrap();
         let mut held = Vec::new();
@@ -249,6 +256,32 @@ async fn crashes(place: Place) {
     place.drop(&mut session).await;
 }
 
+/// Rows that were read before a commit took them out are not taken in again: whoever reads them may
+/// have heard nothing of that commit.
+async fn stale(place: Place) {
+    let store = place.open().await;
+    let mut session = place.session().await;
+    let outbox = store.outbox().unwrap();
+    for n in 0..3 {
+        session.say(&place.insert("user:1", &format!("n{n}"), "{}")).await;
+    }
+    let rows = outbox.rows(10, 100, Vec::new()).await.unwrap();
+    let take = |from: &[OutboxRow]| {
+        let draft = |row: &OutboxRow| Draft::new(&row.topic, row.payload.clone()).unwrap();
+        let numbers = from.iter().map(|row| row.number).collect();
+        outbox.take(from.iter().map(draft).collect(), Bounds::NONE, numbers)
+    };
+    assert_eq!(take(&rows[..1]).await.unwrap().len(), 1);
+    for stale in [&rows[..1], &rows[..]] {
+        let again = take(stale).await;
+        assert!(matches!(again, Err(AcceptError::Store(StoreError::Unavailable(_)))), "{again:?}");
+    }
+    assert_eq!(take(&rows[1..]).await.unwrap().len(), 2);
+    assert_eq!(store.counts().await.unwrap().backlog, 3);
+    store.close().await.unwrap();
+    place.drop(&mut session).await;
+}
+
 /// The permissions that are printed are enough to insert, and for nothing else.
 #[tokio::test]
 async fn postgres_permissions() {
@@ -297,4 +330,4 @@ macro_rules! on_both {
         }
     };
 }
-on_both!(commits faults crashes migrates);
+on_both!(commits faults crashes stale migrates);

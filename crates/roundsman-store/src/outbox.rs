@@ -22,7 +22,8 @@ pub trait Outbox: Send + Sync {
     /// with it.
     ///
     /// # Errors
-    /// As there; no row is deleted then.
+    /// As there, and [`Unavailable`](crate::StoreError::Unavailable) where one of the rows is no longer
+    /// there: it was taken already, and is to be read anew. Nothing is accepted and no row deleted then.
     fn take(
         &self,
         batch: Vec<Draft>,

@@ -2,12 +2,12 @@
 
 use super::connect::Connection;
 use super::error::Sql;
-use super::handed;
 use super::row::{
     bytes_or_none, int, int_or_none, kept, key_name, lane, lane_columns, lane_name, moment, number,
     signed, stored_lane, text, text_or_none,
 };
 use super::rows::{Rows, table};
+use super::{handed, outbox};
 use crate::fate::Fate;
 use crate::letter::Letter;
 use crate::served::wants::{DeadAsk, DueAsk, Known, Loaded, Spot, StoredAccount, Waiting, Wants};
@@ -139,6 +139,9 @@ pub(super) async fn load(
     }
     if let Some(most) = wants.handed {
         loaded.handed = handed::rows(connection, most).await?;
+    }
+    if !wants.outbox.is_empty() {
+        loaded.outbox = outbox::there(connection, &wants.outbox).await?;
     }
     if let Some(ask) = &wants.dead {
         loaded.letters = letters(connection, ask, made).await?;

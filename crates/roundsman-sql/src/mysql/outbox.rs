@@ -15,6 +15,11 @@ const ROWS: &str = "SELECT number, LEFT(topic, 1024), LEFT(payload, ?), LEFT(eve
             CAST(ROUND(UNIX_TIMESTAMP(deliver_at) * 1000000) AS SIGNED),
             CAST(ROUND(UNIX_TIMESTAMP(expires_at) * 1000000) AS SIGNED)
      FROM roundsman_outbox WHERE error IS NULL";
+const THERE: &str = concat!(
+    "SELECT COUNT(*) FROM ",
+    table!("number BIGINT"),
+    " STRAIGHT_JOIN roundsman_outbox o ON o.number = j.number"
+);
 const TAKEN: &str = concat!(
     "DELETE o FROM ",
     table!("number BIGINT"),
@@ -39,6 +44,13 @@ pub(super) fn each(changes: &Changes, mut add: impl FnMut(&str, Value)) {
         });
         add(MARKED, rows);
     }
+}
+
+/// How many of these rows are there.
+pub(super) async fn there(connection: &mut Connection, numbers: &[u64]) -> Sql<usize> {
+    let rows = Rows::of(numbers, |cells, number| cells.int(signed(*number)));
+    let rows = connection.query(THERE, vec![rows]).await?;
+    Ok(rows.first().map_or(0, |row| number(row, 0) as usize))
 }
 
 /// The oldest rows.

@@ -2,8 +2,8 @@
 
 use super::connect::{Connection, Job};
 use super::error::Sql;
-use super::handed;
 use super::row::{int, kept, lane_columns, moment, number, plain, stored_lane, text, text_or_none};
+use super::{handed, outbox};
 use crate::fate::Fate;
 use crate::letter::Letter;
 use crate::served::wants::{DeadAsk, DueAsk, Known, Loaded, Spot, StoredAccount, Waiting, Wants};
@@ -147,6 +147,12 @@ pub(super) async fn load(
     if let Some(most) = wants.handed {
         jobs.add(handed::ROWS, values![count(most)], |loaded, rows| {
             loaded.handed = rows.iter().map(handed::row).collect();
+        });
+    }
+    if !wants.outbox.is_empty() {
+        let numbers: Vec<_> = wants.outbox.iter().map(|number| int(*number)).collect();
+        jobs.add(outbox::THERE, values![numbers], |loaded, rows| {
+            loaded.outbox = rows.first().map_or(0, |row| number(row, 0) as usize);
         });
     }
     if let Some(ask) = &wants.dead {

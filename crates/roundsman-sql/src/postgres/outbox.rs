@@ -32,6 +32,7 @@ const ROWS: &str = concat!(
     " FROM outbox WHERE error IS NULL AND coalesce(key, topic) <> ALL($3::text[])
       ORDER BY number LIMIT $1"
 );
+pub(super) const THERE: &str = "SELECT count(*) FROM outbox WHERE number = ANY($1::bigint[])";
 pub(super) const TAKEN: &str = "DELETE FROM outbox o USING unnest($1::bigint[]) AS taken(number) WHERE o.number = taken.number";
 pub(super) const MARKED: &str = "UPDATE outbox o SET error = marked.error
      FROM unnest($1::bigint[], $2::text[]) AS marked(number, error) WHERE o.number = marked.number";

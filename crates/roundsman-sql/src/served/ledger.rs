@@ -70,6 +70,7 @@ pub(crate) struct Ledger {
     pub(crate) walked: Option<(WalkAsk, Vec<StoredLane>)>,
     pub(crate) due: Option<Due>,
     pub(crate) handed: Option<Vec<HandedRow>>,
+    pub(crate) outbox: Option<usize>,
     pub(crate) next: Option<[Option<Timestamp>; 3]>,
     /// Messages that this group has changed, and not written yet.
     touched: FxHashSet<u64>,
@@ -121,6 +122,7 @@ impl Ledger {
             walked: None,
             due: None,
             handed: None,
+            outbox: None,
             next: None,
             touched: FxHashSet::default(),
             seq: numbers(opened.seq),
@@ -278,6 +280,9 @@ impl Ledger {
         }
         if wants.handed.is_some() {
             self.handed = Some(loaded.handed);
+        }
+        if !wants.outbox.is_empty() {
+            self.outbox = Some(loaded.outbox);
         }
     }
 

@@ -276,7 +276,7 @@ impl<B: Backend> Outbox for Served<B> {
         rows: Vec<u64>,
     ) -> Answer<'_, Vec<Receipt>, AcceptError> {
         let weight = batch.iter().map(|draft| draft.payload.len() + 200).sum();
-        self.write(((batch, bounds), rows), weight, outbox::take)
+        self.write(outbox::Taken::new(batch, bounds, rows), weight, outbox::take)
     }
 
     fn mark(&self, faults: Vec<(u64, String)>) -> Answer<'_, ()> {

@@ -44,6 +44,8 @@ pub(crate) struct Wants {
     pub(crate) next: bool,
     /// So many rows of what was handed in.
     pub(crate) handed: Option<usize>,
+    /// Whether these rows of the outbox are still there.
+    pub(crate) outbox: Vec<u64>,
 }
 
 /// What lanes may wait for.
@@ -120,6 +122,8 @@ pub(crate) struct Loaded {
     pub(crate) later: Option<Timestamp>,
     pub(crate) expiries: Vec<(Timestamp, u64)>,
     pub(crate) handed: Vec<HandedRow>,
+    /// How many of them are.
+    pub(crate) outbox: usize,
 }
 
 /// A lane as its row says.
@@ -197,6 +201,7 @@ impl Wants {
             due,
             next,
             handed,
+            outbox,
         } = self;
         names.is_empty()
             && lanes.is_empty()
@@ -211,5 +216,6 @@ impl Wants {
             && due.is_none()
             && !next
             && handed.is_none()
+            && outbox.is_empty()
     }
 }
