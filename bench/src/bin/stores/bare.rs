@@ -129,14 +129,15 @@ fn slap(server: &str) -> Outcomes<f64> {
         .arg(format!("--query={}", queries.display()))
         .output()?;
     let text = String::from_utf8_lossy(&ran.stdout);
-    let seconds = text.trim().split(',').nth(1).ok_or("mariadb-slap said nothing")?;
-    let seconds: f64 = seconds.parse()?;
+    // Names, then the seconds that it took on average.
+    let seconds = text.trim().split(',').find_map(|field| field.parse::<f64>().ok());
+    let seconds = seconds.ok_or_else(|| format!("mariadb-slap said {text:?}"))?;
     Ok((SENDERS * ROUNDS * BATCH) as f64 / seconds)
 }
 
 /// Into a topic and out of it by Kafka's own tools, one after the other.
 fn perf(server: &str) -> Outcomes<f64> {
-    const RECORDS: u64 = 1_000_000;
+    const RECORDS: u64 = 100_000;
     let (brokers, topic) = (brokers(server)?, format!("bare-{}", std::process::id()));
     let jars = std::env::var("ROUNDSMAN_TEST_KAFKA_JARS")?;
     let tool = |name: &str, arguments: &[&str]| -> Outcomes<String> {
@@ -159,9 +160,9 @@ fn perf(server: &str) -> Outcomes<f64> {
     let into: f64 = into.ok_or("it says no rate")??;
     let consuming = ["--bootstrap-server", &brokers, "--topic", &topic, "--messages", &count];
     let said = tool("ConsumerPerformance", &consuming)?;
-    // A heading, then: start, end, MB, MB a second, messages, messages a second, …
-    let out: f64 =
-        said.lines().last().and_then(|line| line.split(", ").nth(5)).ok_or("nothing")?.parse()?;
+    // The last number is records a second from the first one on; those before count its start too.
+    let out = said.lines().last().and_then(|line| line.rsplit(", ").next()).ok_or("nothing")?;
+    let out: f64 = out.trim().parse()?;
     Ok(1.0 / (1.0 / into + 1.0 / out))
 }
 

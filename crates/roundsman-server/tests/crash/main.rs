@@ -49,15 +49,15 @@ macro_rules! strikes {
 
 /// Roundsman itself is killed.
 mod roundsman_killed {
-    strikes!(sqlite_client, roundsman_killed, Sqlite, "client", 20);
-    strikes!(sqlite_sent, roundsman_killed, Sqlite, "sent", 20);
-    strikes!(sqlite_webhook, roundsman_killed, Sqlite, "webhook", 20);
-    strikes!(postgres_client, roundsman_killed, Postgres, "client", 6);
-    strikes!(postgres_webhook, roundsman_killed, Postgres, "webhook", 6);
-    strikes!(mysql_client, roundsman_killed, Mysql, "client", 6);
-    strikes!(mysql_webhook, roundsman_killed, Mysql, "webhook", 6);
-    strikes!(redis_client, roundsman_killed, Redis, "client", 6);
-    strikes!(redis_webhook, roundsman_killed, Redis, "webhook", 6);
+    strikes!(sqlite_client, roundsman_killed, Sqlite, "client", 12);
+    strikes!(sqlite_sent, roundsman_killed, Sqlite, "sent", 12);
+    strikes!(sqlite_webhook, roundsman_killed, Sqlite, "webhook", 12);
+    strikes!(postgres_client, roundsman_killed, Postgres, "client", 4);
+    strikes!(postgres_webhook, roundsman_killed, Postgres, "webhook", 4);
+    strikes!(mysql_client, roundsman_killed, Mysql, "client", 4);
+    strikes!(mysql_webhook, roundsman_killed, Mysql, "webhook", 4);
+    strikes!(redis_client, roundsman_killed, Redis, "client", 4);
+    strikes!(redis_webhook, roundsman_killed, Redis, "webhook", 4);
     strikes!(kafka_client, roundsman_killed, Kafka, "client", 4);
     strikes!(kafka_webhook, roundsman_killed, Kafka, "webhook", 4);
 }
