@@ -54,16 +54,15 @@ impl FromStr for Address {
     fn from_str(written: &str) -> Result<Self, String> {
         match written.split_once("://") {
             Some(("redis" | "rediss", _)) => redis(written),
-            Some(("kafka", _)) if !cfg!(feature = "kafka") => {
-                Err("this program was built without Kafka; build it with the feature `kafka`"
-                    .into())
-            }
+            Some(("kafka", _)) if !cfg!(feature = "kafka") => Err(WITHOUT_KAFKA.to_owned()),
             Some(("kafka", rest)) => kafka(rest),
             _ => Err(format!("write {TOPIC}, or {STREAM}")),
         }
     }
 }
 
+pub(crate) const WITHOUT_KAFKA: &str =
+    "this program was built without Kafka; build it with the feature `kafka`";
 const TOPIC: &str = "a topic, like \"kafka://host:9092,host:9092/orders\"";
 const STREAM: &str = "a stream, like \"redis://host:6379/0/orders\"";
 

@@ -1,5 +1,7 @@
 //! A log that is open: the next records, and which of them are done.
 
+#[cfg(not(feature = "kafka"))]
+use crate::address::WITHOUT_KAFKA;
 #[cfg(feature = "kafka")]
 use crate::kafka::{self, Topic};
 use crate::redis::{self, Stream};
@@ -66,7 +68,7 @@ impl Log {
                 Ok(Self(Kind::Kafka(Box::new(topic))))
             }
             #[cfg(not(feature = "kafka"))]
-            Address::Kafka { .. } => Err(without_kafka()),
+            Address::Kafka { .. } => Err(LogError(WITHOUT_KAFKA.to_owned())),
         }
     }
 
@@ -123,11 +125,6 @@ pub async fn probe(opening: &Opening) -> Result<String, LogError> {
         #[cfg(feature = "kafka")]
         Address::Kafka { brokers, topic } => kafka::probe(opening, brokers, topic).await,
         #[cfg(not(feature = "kafka"))]
-        Address::Kafka { .. } => Err(without_kafka()),
+        Address::Kafka { .. } => Err(LogError(WITHOUT_KAFKA.to_owned())),
     }
-}
-
-#[cfg(not(feature = "kafka"))]
-fn without_kafka() -> LogError {
-    LogError("this program was built without Kafka; build it with the feature `kafka`".to_owned())
 }

@@ -6,11 +6,10 @@
 //! application.
 
 use crate::config::Limits;
-use crate::http::{Form, parse, write_time};
+use crate::http::{Checks, Loose};
 use roundsman_delivery::{IntakeError, Node};
-use roundsman_store::{AcceptError, Draft, Key, OutboxRow, Refusal, StoreError};
+use roundsman_store::{AcceptError, Draft, OutboxRow, Refusal, StoreError};
 use serde_json::value::RawValue;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,12 +97,8 @@ const CONFLICT: &str = "/id: this id was given to a message that differs from th
 /// The message of a row, or what is wrong with it: exactly what the API would say of it.
 fn check(node: &Node, limits: &Limits, row: &OutboxRow) -> Result<Draft, String> {
     const AGAIN: &str = "; mend the row, then set error to NULL";
-    let body = body(row, limits).map_err(|words| words + AGAIN)?;
-    let is_joined = |topic: &str| node.is_joined(topic);
-    match parse(body.as_bytes(), Form::Json, &node.rules(), limits, &is_joined) {
-        Ok(mut parsed) => parsed.drafts.pop().ok_or_else(|| "no message".to_owned() + AGAIN),
-        Err(problem) => Err(problem.words() + AGAIN),
-    }
+    let checks = Checks { rules: &node.rules(), limits, is_joined: &|topic| node.is_joined(topic) };
+    body(row, limits).and_then(|body| checks.draft(&body)).map_err(|words| words + AGAIN)
 }
 
 /// A row as the body of a request.
@@ -116,28 +111,14 @@ fn body(row: &OutboxRow, limits: &Limits) -> Result<String, String> {
     }
     let payload: &RawValue = serde_json::from_str(&row.payload)
         .map_err(|error| format!("/payload: no JSON: {error}"))?;
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let mut body = format!("{{\"topic\":{},\"payload\":{payload}", quoted(&row.topic));
-    let mut add = |name: &str, value: String| {
-        // Writing to a string does not fail.
-        let _ = write!(body, ",\"{name}\":{value}");
+    let loose = Loose {
+        topic: &row.topic,
+        payload: payload.get(),
+        event: row.event.as_deref(),
+        key: row.key.as_deref(),
+        id: row.id.as_deref(),
+        deliver_at: row.deliver_at,
+        expires_at: row.expires_at,
     };
-    for (name, text) in [("event", &row.event), ("id", &row.id)] {
-        if let Some(text) = text {
-            add(name, quoted(text));
-        }
-    }
-    if let Some(key) = &row.key {
-        let key = Key::parse(key).map_err(|error| format!("/key: {error}"))?;
-        add("key", serde_json::Value::from_iter(key.parts()).to_string());
-    }
-    for (name, time) in [("deliver_at", row.deliver_at), ("expires_at", row.expires_at)] {
-        if let Some(time) = time {
-            let written =
-                write_time(time).ok_or_else(|| format!("/{name}: not before the year 10000"))?;
-            add(name, quoted(&written));
-        }
-    }
-    body.push('}');
-    Ok(body)
+    loose.body().map_err(|(field, words)| format!("/{field}: {words}"))
 }

@@ -36,6 +36,7 @@ mod guard;
 mod health;
 mod keys;
 mod letters;
+mod loose;
 mod messages;
 mod parse;
 mod problem;
@@ -48,6 +49,7 @@ mod stats;
 pub(crate) mod time;
 
 pub use body::Form;
+pub(crate) use loose::{Checks, Loose, quoted};
 pub use messages::accepted;
 pub use parse::{Parsed, Shape, parse};
 pub use problem::{Fault, MAX_FAULTS, Problem};

@@ -1,7 +1,8 @@
 //! A batch on its way into the store: what is tried next, and what of it the store refused. Pure.
 
 use super::OnError;
-use super::mapping::{Checks, Mapped, Mapping};
+use super::mapping::{Mapped, Mapping};
+use crate::http::Checks;
 use roundsman_logs::{Record, Spot};
 use roundsman_store::{Bound, Draft, Refusal};
 

@@ -1,15 +1,13 @@
 //! What of a record becomes which field of a message. Pure.
 
 use super::template::{Payload, Template};
-use crate::config::Limits;
-use crate::http::{Form, parse};
-use roundsman_delivery::{Pointer, Rules};
+use crate::http::{Checks, Loose, quoted};
+use roundsman_delivery::Pointer;
 use roundsman_logs::Record;
-use roundsman_store::{Draft, Key};
+use roundsman_store::Draft;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::fmt::Write;
 
 /// What of a record becomes which field of a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,13 +47,6 @@ pub(super) struct Mapped {
     pub(super) is_made: bool,
 }
 
-/// What a message is checked against.
-pub(super) struct Checks<'a> {
-    pub(super) rules: &'a Rules,
-    pub(super) limits: &'a Limits,
-    pub(super) is_joined: &'a dyn Fn(&str) -> bool,
-}
-
 impl Mapping {
     /// The message of a record.
     ///
@@ -63,48 +54,39 @@ impl Mapping {
     /// What is wrong with it, as the API would say.
     pub(super) fn message(&self, record: &Record, checks: &Checks<'_>) -> Result<Mapped, String> {
         let (body, is_made) = self.body(record)?;
-        let parsed =
-            parse(body.as_bytes(), Form::Json, checks.rules, checks.limits, checks.is_joined);
-        let draft = parsed.map_err(|problem| problem.words())?.drafts.pop();
-        Ok(Mapped { draft: draft.ok_or("no message")?, is_made })
+        Ok(Mapped { draft: checks.draft(&body)?, is_made })
     }
 
     /// A record as the body of a request, and whether its id was made here.
     fn body(&self, record: &Record) -> Result<(String, bool), String> {
-        let topic = self.topic.fill(record, plain).map_err(|error| format!("topic: {error}"))?;
+        let filled = |field: &'static str, template: &Template, escape: fn(&str) -> String| {
+            template.fill(record, escape).map_err(|error| format!("{field}: {error}"))
+        };
+        let topic = filled("topic", &self.topic, plain)?;
         let topic =
             topic.ok_or_else(|| format!("topic: the record has nothing for {}", self.topic))?;
         let payload = self.payload(record).map_err(|error| format!("payload: {error}"))?;
-        let mut body = format!("{{\"topic\":{},\"payload\":{payload}", quoted(&topic));
-        let mut add = |name: &str, value: String| {
-            // Writing to a string does not fail.
-            let _ = write!(body, ",\"{name}\":{value}");
-        };
-        if let Some(event) =
-            self.event.fill(record, plain).map_err(|error| format!("event: {error}"))?
-        {
-            add("event", quoted(&event));
-        }
-        if let Some(template) = &self.key
-            && let Some(key) =
-                template.fill(record, part).map_err(|error| format!("key: {error}"))?
-        {
-            let key = Key::parse(&key).map_err(|error| format!("key: {error}"))?;
-            add("key", serde_json::Value::from_iter(key.parts()).to_string());
-        }
+        let event = filled("event", &self.event, plain)?;
+        let key =
+            self.key.as_ref().map(|template| filled("key", template, part)).transpose()?.flatten();
         let given = match &self.id {
-            Id::Given(template) => {
-                template.fill(record, plain).map_err(|error| format!("id: {error}"))?
-            }
+            Id::Given(template) => filled("id", template, plain)?,
             Id::Made | Id::Without => None,
         };
         let is_made = given.is_none() && self.id != Id::Without;
-        if is_made {
-            add("id", quoted(&format!("{}:{}", self.prefix, record.spot.id())));
-        } else if let Some(id) = given {
-            add("id", quoted(&id));
-        }
-        body.push('}');
+        let id = match is_made {
+            true => Some(format!("{}:{}", self.prefix, record.spot.id())),
+            false => given,
+        };
+        let loose = Loose {
+            topic: &topic,
+            payload: &payload,
+            event: event.as_deref(),
+            key: key.as_deref(),
+            id: id.as_deref(),
+            ..Loose::default()
+        };
+        let body = loose.body().map_err(|(field, words)| format!("{field}: {words}"))?;
         Ok((body, is_made))
     }
 
@@ -148,10 +130,6 @@ fn plain(text: &str) -> String {
 /// A part of a key: what stands in a place does not begin another part.
 fn part(text: &str) -> String {
     text.replace('~', "~0").replace('/', "~1")
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

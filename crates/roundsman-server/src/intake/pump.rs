@@ -3,8 +3,8 @@
 use super::Intake;
 use super::batch::{Batch, Fault};
 use super::counts::{Counts, Intakes};
-use super::mapping::Checks;
 use crate::config::Limits;
+use crate::http::Checks;
 use roundsman_delivery::{IntakeError, Node};
 use roundsman_logs::{Log, LogError, Opening, Record, Start};
 use roundsman_store::{AcceptError, StoreError};
@@ -30,60 +30,54 @@ enum End {
     Away(LogError),
 }
 
-struct Pump {
-    node: Node,
-    limits: Limits,
-    intake: Intake,
-    counts: Intakes,
-    number: usize,
-    stopping: watch::Receiver<bool>,
-}
-
-/// Takes one log in until it is asked to stop, or until a record is in the way.
-pub(super) async fn pump(
-    node: Node,
-    limits: Limits,
-    intake: Intake,
-    counts: Intakes,
-    number: usize,
-    stopping: watch::Receiver<bool>,
-) {
-    let mut opening = intake.opening(counts[number].lag.clone());
-    let mut pump = Pump { node, limits, intake, counts, number, stopping };
-    let (mut pause, mut said) = (AWAY.0, None);
-    loop {
-        let before = pump.progress();
-        let Err(end) = pump.session(&mut opening).await;
-        match end {
-            End::Asked => return,
-            End::Fault(Fault { spot, words }) => {
-                pump.counts().stopped.store(1, Ordering::Relaxed);
-                let from = &pump.intake.from;
-                tracing::error!(
-                    "intake {from}: {spot} cannot be a message: {words}; nothing behind it is \
-                     taken in; mend the mapping, or set on_error = \"skip\", and restart"
-                );
-                return;
-            }
-            End::Away(error) => {
-                if pump.progress() > before {
-                    (pause, said) = (AWAY.0, None);
-                }
-                let from = &pump.intake.from;
-                if said.as_ref() != Some(&error) {
-                    tracing::warn!("intake {from}: {error}; trying again");
-                }
-                said = Some(error);
-                if pump.rest(pause).await.is_err() {
-                    return;
-                }
-                pause = (pause * 2).min(AWAY.1);
-            }
-        }
-    }
+/// Takes one log in.
+pub(super) struct Pump {
+    pub(super) node: Node,
+    pub(super) limits: Limits,
+    pub(super) intake: Intake,
+    pub(super) counts: Intakes,
+    /// Which of them are its own.
+    pub(super) number: usize,
+    pub(super) stopping: watch::Receiver<bool>,
 }
 
 impl Pump {
+    /// Goes on until it is asked to stop, or until a record is in the way.
+    pub(super) async fn run(mut self) {
+        let mut opening = self.intake.opening(self.counts().lag.clone());
+        let (mut pause, mut said) = (AWAY.0, None);
+        loop {
+            let before = self.progress();
+            let Err(end) = self.session(&mut opening).await;
+            match end {
+                End::Asked => return,
+                End::Fault(Fault { spot, words }) => {
+                    self.counts().stopped.store(1, Ordering::Relaxed);
+                    let from = &self.intake.from;
+                    tracing::error!(
+                        "intake {from}: {spot} cannot be a message: {words}; nothing behind it is \
+                         taken in; mend the mapping, or set on_error = \"skip\", and restart"
+                    );
+                    return;
+                }
+                End::Away(error) => {
+                    if self.progress() > before {
+                        (pause, said) = (AWAY.0, None);
+                    }
+                    let from = &self.intake.from;
+                    if said.as_ref() != Some(&error) {
+                        tracing::warn!("intake {from}: {error}; trying again");
+                    }
+                    said = Some(error);
+                    if self.rest(pause).await.is_err() {
+                        return;
+                    }
+                    pause = (pause * 2).min(AWAY.1);
+                }
+            }
+        }
+    }
+
     fn counts(&self) -> &Counts {
         &self.counts[self.number]
     }

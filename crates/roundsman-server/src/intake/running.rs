@@ -2,7 +2,7 @@
 
 use super::Intake;
 use super::counts::{Counts, Intakes};
-use super::pump::pump;
+use super::pump::Pump;
 use crate::config::Limits;
 use roundsman_delivery::Node;
 use std::time::Duration;
@@ -20,20 +20,15 @@ pub(crate) struct Running {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// Counts for so many intakes.
-pub(super) fn counts(intakes: &[Intake]) -> Intakes {
-    intakes.iter().map(|_| Counts::default()).collect()
-}
-
 impl Running {
     /// Starts them. None fails at the start: what is away is waited for.
     pub(crate) fn start(node: &Node, limits: Limits, intakes: &[Intake]) -> (Self, Intakes) {
-        let counts = counts(intakes);
+        let counts: Intakes = intakes.iter().map(|_| Counts::default()).collect();
         let (stop, stopping) = watch::channel(false);
         let one = |(number, intake): (usize, &Intake)| {
             let (node, intake) = (node.clone(), intake.clone());
             let (counts, stopping) = (counts.clone(), stopping.clone());
-            tokio::spawn(pump(node, limits, intake, counts, number, stopping))
+            tokio::spawn(Pump { node, limits, intake, counts, number, stopping }.run())
         };
         let tasks = intakes.iter().enumerate().map(one).collect();
         (Self { stop, tasks }, counts)
