@@ -1,6 +1,5 @@
 //! A broker of a test's own, to be killed and started again.
 
-use roundsman_kafka::KafkaConfig;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,12 +10,14 @@ pub(crate) struct Broker {
     folder: tempfile::TempDir,
     jars: String,
     port: u16,
+    /// How long it may take to come up.
+    patience: Duration,
     process: Option<Child>,
 }
 
 impl Broker {
     /// Starts one, and waits until it takes connections.
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(patience: Duration) -> Self {
         let jars = std::env::var("ROUNDSMAN_TEST_KAFKA_JARS").unwrap_or_else(|_| {
             panic!(
                 "ROUNDSMAN_TEST_KAFKA_JARS is not set: it names the folder with Kafka's jars, and \
@@ -31,11 +32,12 @@ impl Broker {
              controller.quorum.voters=1@127.0.0.1:{controller}\n\
              controller.listener.names=CONTROLLER\n\
              listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             log.dirs={}\nlog.flush.interval.messages=1\noffsets.topic.replication.factor=1\n",
+             log.dirs={}\nlog.flush.interval.messages=1\noffsets.topic.replication.factor=1\n\
+             group.initial.rebalance.delay.ms=0\n",
             data.display()
         );
         std::fs::write(folder.path().join("server.properties"), properties).unwrap();
-        let mut broker = Self { folder, jars, port, process: None };
+        let mut broker = Self { folder, jars, port, patience, process: None };
         let format = ["kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c"];
         assert!(broker.java(&format).status().unwrap().success(), "the folder is not formatted");
         broker.again();
@@ -54,19 +56,14 @@ impl Broker {
         self.process = Some(self.java(&["kafka.Kafka"]).spawn().unwrap());
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(60), "the broker does not come up");
+            assert!(began.elapsed() < self.patience, "the broker does not come up");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// A store on it that gives up soon.
-    pub(crate) fn config(&self, prefix: &str) -> KafkaConfig {
-        let brokers = format!("127.0.0.1:{}", self.port);
-        KafkaConfig {
-            patience: Duration::from_secs(3),
-            lease: Duration::ZERO,
-            ..KafkaConfig::new(&brokers, prefix)
-        }
+    /// `HOST:PORT`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     fn java(&self, arguments: &[&str]) -> Command {

@@ -61,8 +61,13 @@ async fn accepts(store: &KafkaStore, number: u64) -> Result<(), AcceptError> {
 /// back by itself with the broker, and every message that was answered is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn broker_killed_under_load() {
-    let mut broker = Broker::start();
-    let store = open(&broker.config("killed"));
+    let mut broker = Broker::start(Duration::from_secs(60));
+    let config = KafkaConfig {
+        patience: Duration::from_secs(3),
+        lease: Duration::ZERO,
+        ..KafkaConfig::new(&broker.address(), "killed")
+    };
+    let store = open(&config);
     let (mut number, mut accepted) = (0, BTreeSet::new());
     for round in 0..2 {
         let until = number + 50;
@@ -104,7 +109,7 @@ async fn broker_killed_under_load() {
         assert!(accepted.is_subset(&kept), "none lost, round {round}");
     }
     drop(store);
-    let again = open(&broker.config("killed"));
+    let again = open(&config);
     assert!(accepted.is_subset(&kept_ids(&again).await));
 }
 

@@ -8,7 +8,8 @@
 //!
 //! The pure parts know neither axum's requests nor the engine: [`parse()`] turns bytes into drafts
 //! or into one [`Problem`] that names every fault; `fields` and `draft` are one message of it,
-//! `canonical` is what two sendings of one id are compared by; `prometheus` and `rates` turn counts
+//! `canonical` is what two sendings of one id are compared by; `loose` makes a body of fields that
+//! come singly, of a row or a record; `prometheus` and `rates` turn counts
 //! into text and into rates. The thin parts are `router`, `guard`, `body` and the handlers in
 //! `messages`, `dead`, `stats` and `health`.
 //!

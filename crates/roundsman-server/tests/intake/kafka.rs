@@ -261,7 +261,7 @@ async fn two_share_the_partitions_and_one_takes_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_goes_on_when_the_broker_is_back() {
-    let mut broker = Broker::start();
+    let mut broker = Broker::start(Duration::from_secs(120));
     let topic = Topic::on(&broker.address());
     topic.make(2).await;
     let world = World::new().await;

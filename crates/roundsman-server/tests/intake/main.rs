@@ -8,6 +8,7 @@
 #[path = "../binary/mod.rs"]
 mod binary;
 #[cfg(feature = "kafka")]
+#[path = "../../../roundsman-kafka/tests/broker/broker.rs"]
 mod broker;
 #[cfg(feature = "kafka")]
 mod kafka;
