@@ -14,10 +14,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod client;
 mod graves;
 mod kind;
 mod ledger;
 mod paused;
+mod points;
 mod proxy;
 mod run;
 mod server;

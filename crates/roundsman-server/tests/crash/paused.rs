@@ -1,19 +1,14 @@
 //! A Roundsman that stands still past its lease, and another that has taken over meanwhile.
 
+use crate::client::Client;
 use crate::kind::{Kind, Place};
 use crate::run::PATIENCE;
 use crate::trouble::{log, ready, ready_or_end, serve};
 use crate::wire::{exchange, post};
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::path::Path;
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 const RULE: &str = "[[deliver]]\nto = \"channel\"\nack = \"client\"\nack_timeout = \"60s\"\n";
 
@@ -34,9 +29,9 @@ async fn a_paused_owner_settles_nothing(kind: Kind) {
     let (one, two) = (folder(), folder());
     let mut first = serve(&place.url, one.path()).spawn().unwrap();
     let at_first = ready(&mut first, one.path()).await;
-    let mut client = join(&at_first).await;
+    let mut client = Client::join(&at_first, "user:1").await;
     assert_eq!(post(&at_first, MESSAGE).await.unwrap().0, 202);
-    assert_eq!(hear(&mut client, "push").await["payload"], json!({"n": 1}));
+    assert_eq!(client.hear("push").await["payload"], json!({"n": 1}));
 
     let refused = serve(&place.url, two.path()).status().await.unwrap();
     assert!(!refused.success());
@@ -44,8 +39,7 @@ async fn a_paused_owner_settles_nothing(kind: Kind) {
 
     signal(&first, "STOP").await;
     // It waits in the kernel until the first goes on.
-    let ack = json!(["1", "3", "user:1", "ack", {"ids": ["paused"]}]);
-    client.send(Message::text(ack.to_string())).await.unwrap();
+    client.ack(&["paused"]).await;
     let (mut second, at_second) = take_over(&place.url, two.path()).await;
     signal(&first, "CONT").await;
     // It takes note and ends; that it has settled what it was told, it does not say.
@@ -55,18 +49,18 @@ async fn a_paused_owner_settles_nothing(kind: Kind) {
         "{}",
         log(one.path())
     );
-    while let Some(frame) = next(&mut client).await {
+    while let Some(frame) = client.next().await {
         assert!(frame[3] != "phx_reply" || frame[4]["status"] != "ok", "{frame}");
     }
     let (_, seen) = exchange(&at_second, "GET", "/v1/messages/paused", "").await.unwrap();
     let seen: Value = serde_json::from_str(&seen).unwrap();
     assert_ne!(seen["state"], "delivered", "{seen}");
 
-    let mut client = join(&at_second).await;
-    let push = hear(&mut client, "push").await;
+    let mut client = Client::join(&at_second, "user:1").await;
+    let push = client.hear("push").await;
     assert_eq!((&push["id"], &push["attempt"]), (&json!("paused"), &json!(2)));
-    client.send(Message::text(ack.to_string())).await.unwrap();
-    assert_eq!(hear(&mut client, "phx_reply").await["status"], "ok");
+    client.ack(&["paused"]).await;
+    assert_eq!(client.hear("phx_reply").await["status"], "ok");
     let (_, seen) = exchange(&at_second, "GET", "/v1/messages/paused", "").await.unwrap();
     assert!(seen.contains("\"delivered\""), "{seen}");
     second.kill().await.unwrap();
@@ -101,33 +95,4 @@ pub(crate) async fn signal(process: &Child, name: &str) {
     let id = process.id().unwrap().to_string();
     let sent = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();
     assert!(sent.success());
-}
-
-async fn join(address: &str) -> Socket {
-    let url = format!("ws://{address}/socket/websocket?vsn=2.0.0");
-    let (mut socket, _) = connect_async(url).await.unwrap();
-    let join = json!(["1", "1", "user:1", "phx_join", {"ack": "client"}]);
-    socket.send(Message::text(join.to_string())).await.unwrap();
-    assert_eq!(hear(&mut socket, "phx_reply").await["status"], "ok");
-    socket
-}
-
-/// The payload of the next frame of this event.
-async fn hear(socket: &mut Socket, event: &str) -> Value {
-    loop {
-        let mut frame = next(socket).await.expect("the socket has ended");
-        if frame[3] == event {
-            return frame[4].take();
-        }
-    }
-}
-
-/// The next frame; `None` at the end.
-async fn next(socket: &mut Socket) -> Option<Value> {
-    loop {
-        let frame = timeout(PATIENCE, socket.next()).await.expect("nothing is heard")?.ok()?;
-        if let Message::Text(text) = frame {
-            return Some(serde_json::from_str(&text).unwrap());
-        }
-    }
 }

@@ -20,7 +20,11 @@ pub(crate) struct Proxy {
     state: watch::Sender<Network>,
     /// Lines that see this change stay silent for ever, as when the machine behind them is gone.
     silent: watch::Sender<()>,
+    /// How many more answers of the server come through, where they are counted.
+    answers: Answers,
 }
+
+type Answers = watch::Sender<Option<i64>>;
 
 impl Proxy {
     /// A way to the server of this URL, and the URL that goes by it.
@@ -32,8 +36,10 @@ impl Proxy {
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
         let (state, silent) = (watch::Sender::new(Network::Up), watch::Sender::new(()));
-        tokio::spawn(take(listener, server, state.subscribe(), silent.subscribe()));
-        (Self { state, silent }, url.into())
+        let answers = Answers::new(None);
+        let lines = take(listener, server, state.subscribe(), silent.subscribe(), answers.clone());
+        tokio::spawn(lines);
+        (Self { state, silent, answers }, url.into())
     }
 
     pub(crate) fn set(&self, network: Network) {
@@ -44,6 +50,17 @@ impl Proxy {
     pub(crate) fn lose_lines(&self) {
         self.silent.send_replace(());
     }
+
+    /// So many more answers of the server come through, and those behind them are held back;
+    /// `None`: all of them come.
+    pub(crate) fn let_through(&self, answers: Option<i64>) {
+        self.answers.send_replace(answers);
+    }
+
+    /// Returns once an answer is held back.
+    pub(crate) async fn holds_back(&self) {
+        self.answers.subscribe().wait_for(|left| left.is_some_and(|left| left < 0)).await.unwrap();
+    }
 }
 
 async fn take(
@@ -51,9 +68,10 @@ async fn take(
     server: SocketAddr,
     state: watch::Receiver<Network>,
     silent: watch::Receiver<()>,
+    answers: Answers,
 ) {
     while let Ok((client, _)) = listener.accept().await {
-        let (mut state, mut silent) = (state.clone(), silent.clone());
+        let (mut state, mut silent, answers) = (state.clone(), silent.clone(), answers.clone());
         silent.mark_unchanged();
         tokio::spawn(async move {
             if state.wait_for(|state| *state != Network::Still).await.is_err()
@@ -65,19 +83,20 @@ async fn take(
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
             tokio::select! {
-                () = pump(from_client, to_server, state.clone(), silent.clone()) => {}
-                () = pump(from_server, to_client, state, silent) => {}
+                () = pump(from_client, to_server, state.clone(), silent.clone(), None) => {}
+                () = pump(from_server, to_client, state, silent, Some(answers)) => {}
             }
         });
     }
 }
 
-/// Carries bytes one way until the line ends.
+/// Carries bytes one way until the line ends, counting those that are answers.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut state: watch::Receiver<Network>,
     mut silent: watch::Receiver<()>,
+    answers: Option<Answers>,
 ) {
     let mut bytes = vec![0; 65_536];
     loop {
@@ -91,6 +110,11 @@ async fn pump(
             changed = state.changed() => if changed.is_err() { return },
             read = from.read(&mut bytes) => match read {
                 Ok(count @ 1..) => {
+                    if let Some(answers) = &answers {
+                        answers.send_modify(|left| *left = left.map(|left| left - 1));
+                        let mut left = answers.subscribe();
+                        left.wait_for(|left| left.is_none_or(|left| left >= 0)).await.unwrap();
+                    }
                     let moves = state.wait_for(|state| *state != Network::Still).await;
                     if moves.is_ok_and(|state| *state == Network::Cut)
                         || to.write_all(&bytes[..count]).await.is_err()

@@ -42,7 +42,7 @@ pub(crate) enum Answers {
 /// How long a node may say nothing where there is another.
 const STILL: Duration = Duration::from_secs(8);
 
-const ACCEPT_ONE_REPLICA: &str = "accept_weaker = [\"kafka-one-replica\"]\n";
+pub(crate) const ACCEPT_ONE_REPLICA: &str = "accept_weaker = [\"kafka-one-replica\"]\n";
 
 /// What the tasks of a run share.
 pub(crate) struct Run {
