@@ -54,7 +54,7 @@ impl Place {
     }
 
     /// Removes it, where that is a matter of one statement.
-    pub(crate) async fn remove(self) {
+    pub(crate) async fn remove(&self) {
         match self.kind {
             Kind::Postgres => {
                 let connected = tokio_postgres::connect(&self.server, tokio_postgres::NoTls).await;

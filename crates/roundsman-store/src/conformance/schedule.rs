@@ -105,3 +105,30 @@ pub async fn many_are_due(trial: Trial) {
     assert_eq!(trial.labels(&*trial.lane("k", "t").await).await.len(), 3000);
     assert_eq!(trial.counts().await.scheduled, 0);
 }
+
+/// A clock that is set back takes nothing back: what was due stays, in its order and once, what is
+/// out is still out, and nothing is dead or expired of it.
+pub async fn a_clock_that_is_set_back(trial: Trial) {
+    let lasting = Draft { expires_at: Some(trial.later(60)), ..draft("k", "t", 1) };
+    trial.accept(vec![draft("k", "t", 0), lasting, later(&trial, 10, draft("k", "t", 2))]).await;
+    trial.pass(10);
+    trial.promote().await;
+    let lane = trial.lane("k", "t").await;
+    let out = trial.read(&lane).await;
+    let claim = trial.claim(&out[..1]).await;
+    trial.turn_back(3_600);
+    trial.promote().await;
+    trial.accept(vec![draft("k", "t", 3), later(&trial, 10, draft("k", "t", 4))]).await;
+    assert_eq!(trial.labels(&lane).await, [0, 1, 2, 3]);
+    done(trial.settle(&out[0], Some(claim), Outcome::Delivered).await);
+    trial.pass(10);
+    trial.promote().await;
+    let records = trial.read(&lane).await;
+    assert_eq!(labels(&records), [1, 2, 3, 4]);
+    assert!(records.is_sorted_by_key(|record| record.seq));
+    trial.pass(3_590);
+    trial.promote().await;
+    assert_eq!(trial.labels(&lane).await, [1, 2, 3, 4]);
+    let counts = trial.counts().await;
+    assert_eq!((counts.backlog, counts.scheduled, counts.dead), (4, 0, 0));
+}

@@ -104,6 +104,7 @@ macro_rules! conformance {
                 keeps_its_id
                 waits_with_its_lane
                 many_are_due
+                a_clock_that_is_set_back
             }
             expire {
                 leaves_the_others

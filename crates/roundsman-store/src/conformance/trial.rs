@@ -99,6 +99,11 @@ impl Trial {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
+    /// Somebody sets the clock.
+    pub(super) fn turn_back(&self, seconds: u64) {
+        self.clock.turn_back(Duration::from_secs(seconds));
+    }
+
     pub(super) async fn accept(&self, batch: Vec<Draft>) -> Vec<Receipt> {
         self.accept_within(batch, Bounds::NONE).await.expect("accepted")
     }

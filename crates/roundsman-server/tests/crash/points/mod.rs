@@ -45,12 +45,12 @@ mod sqlite {
 
 mod postgres {
     all_points!(Postgres);
-    points!(Postgres, behind, taken: unheard);
+    points!(Postgres, behind, taken: unheard, made_by_half);
 }
 
 mod mysql {
     all_points!(Mysql);
-    points!(Mysql, behind, taken: unheard);
+    points!(Mysql, behind, taken: unheard, made_by_half);
 }
 
 mod redis {

@@ -63,8 +63,18 @@ impl Scene {
 
     /// It is started again on what there is.
     pub(super) async fn start(&mut self) {
-        self.roundsman = serve(&self.store, self.folder.path()).spawn().unwrap();
+        self.spawn();
         self.address = ready(&mut self.roundsman, self.folder.path()).await;
+    }
+
+    /// It begins to start.
+    pub(super) fn spawn(&mut self) {
+        self.roundsman = serve(&self.store, self.folder.path()).spawn().unwrap();
+    }
+
+    /// All that the store holds is gone, its tables too.
+    pub(super) async fn wipe(&self) {
+        self.place.remove().await;
     }
 
     pub(super) async fn kill_and_start(&mut self) {

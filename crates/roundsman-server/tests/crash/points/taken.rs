@@ -61,6 +61,27 @@ pub(super) async fn unheard((mut scene, proxy): (Scene, Proxy)) {
 /// More than a store gives to a message on its way through.
 const ANSWERS: i64 = 6;
 
+/// Killed again and again while it makes its tables, each time a few answers of the store later:
+/// what the one before has made does not stand in the next one's way.
+pub(super) async fn made_by_half((mut scene, proxy): (Scene, Proxy)) {
+    scene.kill().await;
+    scene.wipe().await;
+    for answers in (0..MAKING).step_by(3) {
+        proxy.let_through(Some(answers));
+        scene.spawn();
+        timeout(PATIENCE, proxy.holds_back()).await.expect("the store is not asked");
+        scene.kill().await;
+    }
+    proxy.let_through(None);
+    scene.start().await;
+    scene.send("hook:1", &[1]).await;
+    assert_eq!(scene.take_all().await, [1]);
+    scene.end().await;
+}
+
+/// About what a store answers to one that makes its tables.
+const MAKING: i64 = 45;
+
 /// Scheduled, and the process that would have woken it is gone: it comes once, and not before.
 pub(super) async fn scheduled(mut scene: Scene) {
     let due = Timestamp::now() + SignedDuration::from_millis(1_500);
