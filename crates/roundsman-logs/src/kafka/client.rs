@@ -80,8 +80,8 @@ impl From<KafkaError> for LogError {
             Some(Code::TopicAuthorizationFailed) => "; allow this user to read the topic",
             Some(Code::GroupAuthorizationFailed) => "; allow this user to read the group",
             Some(Code::NotImplemented | Code::BadCompression) => {
-                "; records are compressed in a way that this program cannot read: gzip, snappy and \
-                 lz4 it can"
+                "; records are compressed in a way that this program cannot read: gzip, snappy, lz4 \
+                 and zstd it can"
             }
             _ => "",
         };

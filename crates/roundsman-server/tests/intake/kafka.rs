@@ -130,6 +130,18 @@ async fn records_arrive_in_order_as_they_are_mapped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_may_be_compressed() {
+    let (world, mut topic) = (World::new().await, Topic::with(1).await);
+    for (codec, from) in ["none", "gzip", "snappy", "lz4", "zstd"].into_iter().zip(0..) {
+        topic.producer = client(&topic.brokers).set("compression.type", codec).create().unwrap();
+        topic.add_numbers(from * 100..(from + 1) * 100, 5).await;
+    }
+    world.configure(&topic.table(""));
+    let _serving = world.serve();
+    world.arrive(500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_when_it_is_killed_again_and_again() {
     const ALL: u64 = 2000;
     let (world, topic) = (World::new().await, Topic::with(2).await);
