@@ -202,10 +202,7 @@ impl<P: Eq + Hash> Scheduler<P> {
             if ring.lap == 0 {
                 ring.quantum = quantum;
             }
-            ring.lap += 1;
-            if ring.lap >= ring.old.len {
-                ring.lap = 0;
-            }
+            ring.lap = if ring.lap + 1 < ring.old.len { ring.lap + 1 } else { 0 };
         }
         self.give_credit(first, 1);
         self.book.go_behind(first);

@@ -5,6 +5,7 @@ use std::{cmp::Reverse, hash::Hash};
 use super::{
     node::{NONE, Node, Parked, Place},
     scheduler::Scheduler,
+    terms::Weight,
 };
 
 impl<P: Eq + Hash> Scheduler<P> {
@@ -12,9 +13,8 @@ impl<P: Eq + Hash> Scheduler<P> {
     pub(super) fn take_off(&mut self, leaf: u32, cost: u64) {
         let (mut at, mut least_used) = (leaf, 0);
         loop {
-            let place = self.book.node(at).place;
-            let terms = *self.policy.get(self.book.node(at).terms);
             let node = self.book.node_mut(at);
+            let terms = self.policy.get(node.terms);
             node.deficit = node.deficit.saturating_sub_unsigned(cost);
             node.whole = false;
             node.flying += 1;
@@ -22,7 +22,7 @@ impl<P: Eq + Hash> Scheduler<P> {
             if let Some(rate) = terms.rate {
                 node.full = rate.take(node.full, self.now.saturating_mul(1000));
             }
-            let parent = node.parent;
+            let (parent, place) = (node.parent, node.place);
             self.use_held(at, &mut least_used, true);
             let now = self.now;
             let Some(ring) = self.book.ring(parent) else { return };
@@ -61,6 +61,9 @@ impl<P: Eq + Hash> Scheduler<P> {
 
     /// At a pool: of the slots held free for named keys, so many more or fewer are in use.
     fn use_held(&mut self, at: u32, count: &mut u32, in_use: bool) {
+        if *count == 0 {
+            return;
+        }
         let Some(pool) = self.book.ring(at).and_then(|ring| ring.pool.as_mut()) else { return };
         let count = std::mem::take(count);
         pool.unused = match in_use {
@@ -73,9 +76,10 @@ impl<P: Eq + Hash> Scheduler<P> {
     pub(super) fn hold_up(&mut self, leaf: u32) {
         let mut at = leaf;
         while at != NONE {
-            let parent = self.book.node(at).parent;
-            if self.book.node(at).ready
-                && !matches!(self.book.node(at).place, Place::Parked(_))
+            let node = self.book.node(at);
+            let parent = node.parent;
+            if node.ready
+                && !matches!(node.place, Place::Parked(_))
                 && let Some(why) = self.hindrance(at)
             {
                 self.park(at, why);
@@ -353,12 +357,15 @@ impl<P: Eq + Hash> Scheduler<P> {
     /// What a turn of it is worth.
     pub(super) fn credit(&self, at: u32) -> i64 {
         let node = self.book.node(at);
-        let weight = self.policy.get(node.terms).weight.thousandths();
+        let weight = self.policy.get(node.terms).weight;
         let quantum = match node.parent {
             NONE => 1,
             parent => self.book.node(parent).ring.as_ref().map_or(1, |ring| ring.quantum),
         };
-        let credit = quantum.saturating_mul(u64::from(weight)) / 1000;
+        let credit = match weight {
+            Weight::ONE => quantum,
+            weight => quantum.saturating_mul(u64::from(weight.thousandths())) / 1000,
+        };
         i64::try_from(credit).unwrap_or(i64::MAX).clamp(1, i64::MAX / 4)
     }
 }
