@@ -16,6 +16,8 @@ const WRITTEN: &str = include_str!("../tests/journal-1.hex");
 
 /// Where topic `t` is, with its shard: the second lane of a journal whose lanes begin at 5.
 const LANE: LaneId = LaneId(67_272_519_433_846_790);
+/// The lane of the one that has a key and an id of its own.
+const OWN_LANE: LaneId = LaneId(54_887_620_458_577_925);
 const NOW: Timestamp = Timestamp(1_700_000_000_000_000);
 const BOUNDS: Bounds =
     Bounds { backlog: 1, backlog_per_key: 2, held_per_topic: 3, ids: 4, expires_after: None };
@@ -49,8 +51,9 @@ fn taken_in(header: Header) -> Vec<u8> {
     };
     verb::put_accept(&mut out, &[full, draft(2), draft(3), draft(4)], 1);
     verb::put_refused(&mut out, &[draft(5)], &BOUNDS);
-    let member = Claimed { lane: LANE, seq: 22, attempt: 1 };
-    verb::put_claim(&mut out, &Claim { members: vec![member], alone: true });
+    let members = [(OWN_LANE, 21), (LANE, 22)];
+    let members = members.map(|(lane, seq)| Claimed { lane, seq, attempt: 1 });
+    verb::put_claim(&mut out, &Claim { members: members.into(), alone: true });
     let failure = Failure {
         at: NOW,
         what: "no answer in time".into(),

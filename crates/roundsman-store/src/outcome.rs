@@ -33,7 +33,8 @@ pub enum Which {
         /// The attempt, counted from 1.
         attempt: u32,
     },
-    /// By its id, as a client acknowledges it, whatever the attempt: only if it is on this topic.
+    /// By its id, as a client acknowledges it, whatever the attempt: only if it is on this topic,
+    /// and has been out. What was never handed to anybody is nobody's to acknowledge.
     Id {
         /// The id as the client wrote it.
         id: Arc<str>,

@@ -94,7 +94,7 @@ for index = 1, count do
   if record then
     attempts = tried[seq] == false and 0 or past_during(seq).a
     if how == 'I' then attempt = math.max(attempt, attempts) end
-    result = attempt < attempts and 'S' or record.lane
+    if how == 'A' or attempt > 0 then result = attempt < attempts and 'S' or record.lane end
   end
   local is_done = result ~= 'U' and result ~= 'S'
   if what == 'D' or what == 'E' then

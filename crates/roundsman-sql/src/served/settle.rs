@@ -101,7 +101,13 @@ impl Ledger {
                 return Settled::Stale;
             }
             Which::At { attempt, .. } => attempt,
-            Which::Id { .. } => self.claims.attempt(kept.seq).unwrap_or(0).max(attempts),
+            Which::Id { .. } => match self.claims.attempt(kept.seq).unwrap_or(0).max(attempts) {
+                0 => {
+                    self.put_back(kept);
+                    return Settled::Unknown;
+                }
+                attempt => attempt,
+            },
         };
         self.conclude(kept.seq);
         self.apply(&kept, attempt, settlement.outcome);

@@ -48,7 +48,10 @@ impl Messages<'_> {
         let attempt = match settlement.which {
             Which::At { attempt, .. } if attempt < attempts => return Ok(Settled::Stale),
             Which::At { attempt, .. } => attempt,
-            Which::Id { .. } => self.claims.attempt(kept.seq).unwrap_or(0).max(attempts),
+            Which::Id { .. } => match self.claims.attempt(kept.seq).unwrap_or(0).max(attempts) {
+                0 => return Ok(Settled::Unknown),
+                attempt => attempt,
+            },
         };
         self.conclude(kept.seq)?;
         self.apply(&kept, attempt, settlement.outcome)?;

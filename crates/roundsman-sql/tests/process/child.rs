@@ -4,7 +4,8 @@
 
 use roundsman_sql::SqliteStore;
 use roundsman_store::{
-    Bounds, Claim, Claimed, Draft, Fingerprint, Outcome, Settlement, Store, SystemClock, Which,
+    Bounds, Claim, Claimed, Draft, Fingerprint, Inspect, Outcome, Settlement, Store, SystemClock,
+    Which,
 };
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -146,6 +147,7 @@ async fn churn_task(store: Arc<SqliteStore>, task: u32) {
 
         let (half, _) = ids.split_at(5);
         say(&format!("settling {}", half.join(" ")));
+        claim_these(&store, half).await;
         let mut settlements = Vec::new();
         for (number, id) in half.iter().enumerate() {
             let topic = format!("user:{}", number % 7).into();
@@ -156,6 +158,17 @@ async fn churn_task(store: Arc<SqliteStore>, task: u32) {
         say(&format!("settled {}", half.join(" ")));
         claim_some(&store).await;
     }
+}
+
+/// Begins the first attempts of these, without which nobody could acknowledge them.
+async fn claim_these(store: &SqliteStore, ids: &[String]) {
+    let mut members = Vec::new();
+    for id in ids {
+        let found = store.find(id).await.unwrap().unwrap();
+        let (lane, seq) = found.place.unwrap();
+        members.push(Claimed { lane, seq, attempt: 1 });
+    }
+    store.claim(Claim { members, alone: false }).await.unwrap();
 }
 
 /// Begins attempts that nobody ends: the next opening finds them cut off.

@@ -153,6 +153,9 @@ pub async fn a_replayed_one_keeps_its_id(trial: Trial) {
         }
     }
     trial.replay(all()).await;
+    for record in trial.read(&*trial.lane("k", "t").await).await {
+        done(trial.attempt(&record, Outcome::Sent).await);
+    }
     for id in &dead {
         done(trial.settle_by_id(id, "t", Outcome::Delivered).await);
     }

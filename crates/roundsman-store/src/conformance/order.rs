@@ -171,10 +171,15 @@ impl Play {
     async fn acknowledge(&mut self, lane: usize, pick: usize) -> Result<(), String> {
         let messages = &self.model.lanes[lane];
         let Some(index) = pick.checked_rem(messages.len()) else { return Ok(()) };
-        let (id, topic) = (messages[index].id.clone(), LANES[lane].1);
+        let message = &messages[index];
+        let (id, topic) = (message.id.clone(), LANES[lane].1);
+        let was_out = message.attempts > 0 || message.claim.is_some();
         let settled = self.trial.settle_by_id(&id, topic, Outcome::Delivered).await;
-        ensure(matches!(settled, Settled::Done { .. }), || format!("{id} settled {settled:?}"))?;
-        self.model.remove(lane, index);
+        let is_done = matches!(settled, Settled::Done { .. });
+        ensure(is_done == was_out, || format!("{id} settled {settled:?}, out: {was_out}"))?;
+        if was_out {
+            self.model.remove(lane, index);
+        }
         Ok(())
     }
 

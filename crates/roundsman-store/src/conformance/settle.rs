@@ -1,7 +1,7 @@
 //! Settling: each outcome does to its message what it says, once, and each is answered.
 
 use super::trial::{Trial, at, done, draft, drafts, failure, labels, named, retry};
-use crate::{Failure, LaneId, Outcome, Place, Record, Settled, Settlement, State, Which};
+use crate::{Draft, Failure, LaneId, Outcome, Place, Record, Settled, Settlement, State, Which};
 use std::sync::Arc;
 
 async fn records(trial: &Trial, count: u64) -> Vec<Record> {
@@ -204,11 +204,28 @@ pub async fn by_id(trial: Trial) {
 /// But only on the topic that the message is on.
 pub async fn by_id_on_its_topic_only(trial: Trial) {
     let receipts = trial.accept(vec![named("a", "k", "t", 0), draft("k", "t", 1)]).await;
+    for record in trial.read(&*trial.lane("k", "t").await).await {
+        done(trial.attempt(&record, Outcome::Sent).await);
+    }
     for receipt in receipts {
         let id = receipt.id.to_string();
         assert_eq!(trial.settle_by_id(&id, "s", Outcome::Delivered).await, Settled::Unknown);
     }
     assert_eq!(trial.counts().await.backlog, 2);
+}
+
+/// And only once it has been out: ids can be guessed, and nobody acknowledges what he was not sent.
+pub async fn by_id_once_it_was_out(trial: Trial) {
+    let scheduled = Draft { deliver_at: Some(trial.later(10)), ..named("b", "k", "t", 1) };
+    trial.accept(vec![named("a", "k", "t", 0), scheduled]).await;
+    for id in ["a", "b"] {
+        assert_eq!(trial.settle_by_id(id, "t", Outcome::Delivered).await, Settled::Unknown);
+    }
+    let counts = trial.counts().await;
+    assert_eq!((counts.backlog, counts.scheduled), (2, 1));
+    let record = trial.read(&*trial.lane("k", "t").await).await.remove(0);
+    trial.claim(std::slice::from_ref(&record)).await;
+    done(trial.settle_by_id("a", "t", Outcome::Delivered).await);
 }
 
 /// An id finds its message also after that was moved.

@@ -80,6 +80,7 @@ macro_rules! conformance {
                 a_mixed_batch
                 by_id
                 by_id_on_its_topic_only
+                by_id_once_it_was_out
                 by_id_after_a_move
                 failures_are_told
                 answers_are_told

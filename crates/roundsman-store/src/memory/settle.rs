@@ -15,7 +15,10 @@ impl State {
         let attempt = match settlement.which {
             Which::At { attempt, .. } if attempt < kept.attempts() => return Settled::Stale,
             Which::At { attempt, .. } => attempt,
-            Which::Id { .. } => kept.claimed.max(kept.attempts()),
+            Which::Id { .. } => match kept.claimed.max(kept.attempts()) {
+                0 => return Settled::Unknown,
+                attempt => attempt,
+            },
         };
         let seq = match spot {
             Spot::Lane(_, seq) | Spot::Schedule(_, seq) | Spot::Dead(seq) => seq,
