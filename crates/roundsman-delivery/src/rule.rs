@@ -106,6 +106,14 @@ impl Rules {
         self.0.get(number)
     }
 
+    /// The number of the rule before this one that takes all of its topics, where one does: it is
+    /// never used then.
+    #[must_use]
+    pub fn hidden_by(&self, number: usize) -> Option<usize> {
+        let hidden = &self.0.get(number)?.topics;
+        self.0[..number].iter().position(|rule| rule.topics.covers(hidden))
+    }
+
     /// Every rule, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.0.iter()

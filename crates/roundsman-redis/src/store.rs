@@ -64,6 +64,14 @@ impl RedisStore {
         Self::enter(Door::parse(url, Some(clock))?).await
     }
 
+    /// Whether a store's URL can be read. Nobody is asked.
+    ///
+    /// # Errors
+    /// [`Unusable`](StoreError::Unusable): what is wrong with it.
+    pub fn check_url(url: &str) -> Result<(), StoreError> {
+        Door::parse(url, None).map(drop)
+    }
+
     /// What a store on this server would promise: nothing is made there, nothing is taken.
     ///
     /// # Errors

@@ -188,6 +188,12 @@ async fn wire(config: Config, address: SocketAddr) -> Result<(App, Running), Ser
         .iter()
         .map(|it| it.augment(&around).map_err(|what| ServeError::Augment(it.name.clone(), what)))
         .collect::<Result<_, _>>()?;
+    for number in 0..config.rules.iter().count() {
+        if let Some(by) = config.rules.hidden_by(number) {
+            let (rule, by) = (number + 1, by + 1);
+            tracing::warn!(rule, by, "a rule is never used: one before it takes all of its topics");
+        }
+    }
     let url = config.store.clone();
     let failed = |error| ServeError::Store(url.clone(), error);
     // Sockets are those of one process: while a rule delivers to them, there is one.

@@ -36,6 +36,21 @@ pub(crate) async fn open(url: &StoreUrl, shares: bool) -> Result<Arc<dyn Store>,
     }
 }
 
+/// What is wrong with a URL by itself. Nobody is asked.
+pub(crate) fn fault(url: &StoreUrl) -> Option<String> {
+    let checked = match url {
+        StoreUrl::Memory | StoreUrl::Sqlite(_) | StoreUrl::Kafka { .. } => Ok(()),
+        StoreUrl::Postgres(url) => PostgresStore::check_url(url.reveal()),
+        StoreUrl::Mysql(url) => MysqlStore::check_url(url.reveal()),
+        StoreUrl::Redis(url) => RedisStore::check_url(url.reveal()),
+    };
+    match checked {
+        Ok(()) => None,
+        Err(StoreError::Unusable(words)) => Some(words),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
 /// What the store would promise, without opening it for serving: nothing is made, nothing locked.
 ///
 /// # Errors

@@ -36,6 +36,14 @@ fn wrong_flags_exit_with_2() {
     let ended = folder.run("token --user a --expires soon");
     assert_eq!(ended.code, Some(2));
     assert!(ended.err.contains("write a number and one of ms, s, m, h, d"), "{}", ended.err);
+    for (wrong, says) in [
+        ("token --user a --expires 0s", "--expires is nothing"),
+        ("token --user a --topics a*b", "--topics is \"a*b\""),
+    ] {
+        let ended = folder.run(wrong);
+        assert_eq!(ended.code, Some(2), "{wrong}");
+        assert!(ended.err.contains(says), "{}", ended.err);
+    }
     let ended = folder.run("serve --log loud");
     assert_eq!(ended.code, Some(2));
     assert!(ended.err.contains("\"loud\" is no log level"), "{}", ended.err);
@@ -74,6 +82,10 @@ fn check_says_what_the_guarantee_is_and_makes_nothing() {
     assert_eq!(ended.code, Some(0));
     assert!(ended.out.contains("after the end of the process: lost"), "{}", ended.out);
     assert_eq!(folder.files(), [""; 0]);
+
+    folder.write("r.toml", "[[deliver]]\n[[deliver]]\ntopics = \"hook:*\"\n");
+    let ended = folder.run("check --store memory: --config r.toml");
+    assert!(ended.out.contains("rule 2: never used, since rule 1 takes"), "{}", ended.out);
 
     folder.write("notes.txt", "not a database");
     let ended = folder.run("check --store sqlite:notes.txt");

@@ -288,6 +288,22 @@ fn wrong_types_and_values() {
             "r.toml:1: store is \"disk\"; no such store; write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…`, `kafka://…/PREFIX` or `memory:`",
         ),
         (
+            "store = \"postgres://rider:secret@db:port/post\"",
+            "r.toml:1: store is \"postgres://rider:***@db:port/post\"; invalid value for option `port`; a store's URL looks like `postgres://user:password@host/database`",
+        ),
+        (
+            "store = \"postgres:///post\"",
+            "r.toml:1: store is \"postgres:///post\"; no host is named, as in `postgres://user@localhost/database`",
+        ),
+        (
+            "store = \"redis://cache/0?db=1\"",
+            "r.toml:1: store is \"redis://cache/0?db=1\"; `db=1` is nothing that a Redis URL may ask for; write `?prefix=NAME`",
+        ),
+        (
+            "[[deliver]]\nto = \"webhook\"\nurl = \"https://rider:secret@shop.example/in\"",
+            "r.toml:3: deliver.url is \"https://rider:***@shop.example/in\"; leave user and password out of the URL; a header can carry them, like headers = { authorization = \"env:NAME\" }",
+        ),
+        (
             "trusted_proxies = [\"ten\"]",
             "r.toml:1: trusted_proxies is \"ten\"; write an address or a network, like \"10.0.0.0/8\"",
         ),

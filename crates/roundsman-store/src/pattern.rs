@@ -30,6 +30,23 @@ impl Pattern {
         }
     }
 
+    /// Whether every topic that `other` means is meant.
+    ///
+    /// ```
+    /// use roundsman_store::Pattern;
+    ///
+    /// let users = Pattern::new("user:*");
+    /// assert!(users.covers(&Pattern::new("user:42")) && users.covers(&Pattern::new("user:4*")));
+    /// assert!(!users.covers(&Pattern::new("*")) && !Pattern::new("user:").covers(&users));
+    /// ```
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(prefix) => other.0.strip_suffix('*').unwrap_or(&other.0).starts_with(prefix),
+            None => self == other,
+        }
+    }
+
     /// As it is written.
     #[must_use]
     pub fn as_str(&self) -> &str {

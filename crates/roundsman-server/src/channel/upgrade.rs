@@ -9,11 +9,12 @@ use super::session::Session;
 use super::talk::Talk;
 use super::token;
 use super::wire::Wire;
-use crate::auth::{Access, Client};
+use crate::auth::{Access, Client, Denied};
+use crate::http::Problem;
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::header::{
-    CONNECTION, HeaderMap, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -72,25 +73,40 @@ async fn serve(upgrade: OnUpgrade, talk: Talk, largest: usize, expires: Option<I
 }
 
 /// Why there is no socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Refusal {
     /// Not a WebSocket handshake at all.
     NoUpgrade,
     /// Draining, or as many sockets as there may be.
     Busy,
-    /// With this status.
-    Denied(StatusCode),
+    /// A version of the protocol, or a subprotocol, that is not spoken here.
+    Unspoken,
+    /// For who it is.
+    Denied(Denied),
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        match self {
-            Self::NoUpgrade => {
-                let words = "this is a WebSocket endpoint: `connection` must contain `upgrade`\n";
-                (StatusCode::BAD_REQUEST, words).into_response()
+        let (status, detail) = match self {
+            Self::NoUpgrade => (
+                StatusCode::BAD_REQUEST,
+                "this is an endpoint for WebSocket: `connection` must contain `upgrade`".into(),
+            ),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "no more sockets are taken now".into()),
+            Self::Unspoken => (
+                StatusCode::FORBIDDEN,
+                "Phoenix Channels V2 is spoken here: write ?vsn=2.0.0, and no subprotocol but \
+                 phoenix"
+                    .into(),
+            ),
+            Self::Denied(Denied { status, detail }) => {
+                (StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN), detail)
             }
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")]).into_response(),
-            Self::Denied(status) => status.into_response(),
+        };
+        let problem = Problem::new(status, detail);
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => problem.retry_after(5).into_response(),
+            _ => problem.into_response(),
         }
     }
 }
@@ -98,7 +114,7 @@ impl IntoResponse for Refusal {
 fn check(sockets: &Sockets, request: &Request) -> Result<Client, Refusal> {
     let headers = request.headers();
     let peer = peer(request);
-    sockets.access.admit(headers, peer).map_err(|denied| denied_with(denied.status))?;
+    sockets.access.admit(headers, peer).map_err(Refusal::Denied)?;
     if !sockets.hub.is_admitting() {
         return Err(Refusal::Busy);
     }
@@ -110,15 +126,11 @@ fn check(sockets: &Sockets, request: &Request) -> Result<Client, Refusal> {
     // Without `vsn` a client means version 1.0.0, which is not spoken here.
     let version = token::last(&query, "vsn");
     if !version.is_some_and(is_spoken) || !token::speaks_phoenix(headers) {
-        return Err(Refusal::Denied(StatusCode::FORBIDDEN));
+        return Err(Refusal::Unspoken);
     }
-    sockets.access.origin(headers, peer).map_err(|denied| denied_with(denied.status))?;
+    sockets.access.origin(headers, peer).map_err(Refusal::Denied)?;
     let token = token::find(headers, &query);
-    sockets.access.client(token.as_deref()).map_err(|denied| denied_with(denied.status))
-}
-
-fn denied_with(status: u16) -> Refusal {
-    Refusal::Denied(StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN))
+    sockets.access.client(token.as_deref()).map_err(Refusal::Denied)
 }
 
 /// Where the request came from. Unknown is taken for a stranger, never for loopback.

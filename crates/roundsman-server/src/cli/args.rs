@@ -42,7 +42,8 @@ pub(super) struct Configuration {
     /// Where to listen [default: 127.0.0.1:4000]
     #[arg(long, value_name = "ADDRESS", env = "ROUNDSMAN_LISTEN")]
     listen: Option<String>,
-    /// Where messages are kept: sqlite:PATH or memory: [default: sqlite:roundsman.db]
+    /// Where messages are kept: sqlite:PATH, postgres://…, mysql://…, redis://…, kafka://…/PREFIX or
+    /// memory: [default: sqlite:roundsman.db]
     #[arg(long, value_name = "URL", env = "ROUNDSMAN_STORE")]
     store: Option<String>,
 }

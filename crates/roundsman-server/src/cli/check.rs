@@ -5,6 +5,7 @@ use super::failure::Failure;
 use crate::config::{Auth, Config};
 use crate::webhook::{Surroundings, SystemResolver, trust};
 use crate::{lookup, store, tls};
+use roundsman_delivery::Rules;
 use roundsman_logs::LogError;
 use roundsman_store::SystemClock;
 use std::io::{Write, stdout};
@@ -102,6 +103,7 @@ async fn rules(config: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     for (number, rule) in config.rules.iter().enumerate() {
         let topics = rule.topics.as_str();
+        lines.extend(hidden(&config.rules, number));
         match config.webhooks.get(&number) {
             None => lines.push(format!("rule {}: {topics} to the sockets that joined", number + 1)),
             Some(webhook) => {
@@ -112,6 +114,14 @@ async fn rules(config: &Config) -> Vec<String> {
         }
     }
     lines
+}
+
+fn hidden(rules: &Rules, number: usize) -> Option<String> {
+    let by = rules.hidden_by(number)? + 1;
+    let number = number + 1;
+    Some(format!(
+        "rule {number}: never used, since rule {by} takes all of its topics; put it first"
+    ))
 }
 
 fn kept(survives: bool) -> &'static str {

@@ -105,7 +105,11 @@ async fn send_lines(
 ) -> Result<(), Failure> {
     while !lines.is_empty() {
         let waits = |wait: Duration, why: &str| {
-            bar.set_message(format!("{why}; again in {} s", wait.as_secs()));
+            let words = format!("{why}; again in {} s", wait.as_secs());
+            if bar.is_hidden() {
+                let _ = writeln!(stderr(), "{name}: {words}");
+            }
+            bar.set_message(words);
         };
         match api.post("application/x-ndjson", body(&lines), waits).await? {
             Answer::Taken(taken) => {

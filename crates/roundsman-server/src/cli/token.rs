@@ -8,6 +8,7 @@ use std::io::{Write, stdout};
 use std::time::SystemTime;
 
 pub(super) fn run(token: &Token) -> Result<(), Failure> {
+    check(token).map_err(Failure::Usage)?;
     let config = Config::load(token.config.as_deref(), &Overrides::default())?;
     let secret = match config.auth.and_then(|auth| auth.token) {
         Some(TokenKey::Secret(secret)) => secret,
@@ -27,4 +28,21 @@ pub(super) fn run(token: &Token) -> Result<(), Failure> {
     let signed = sign(&secret, &token.user, &token.topics, expires).map_err(Failure::Failed)?;
     writeln!(stdout(), "{signed}")?;
     Ok(())
+}
+
+/// What would be signed, and of no use to anybody.
+fn check(token: &Token) -> Result<(), String> {
+    if token.user.is_empty() {
+        return Err("--user is empty; name the user whose topic is user:NAME".to_owned());
+    }
+    if token.expires.is_zero() {
+        return Err("--expires is nothing; write a time like 1h".to_owned());
+    }
+    let is_pattern = |topics: &&String| {
+        let name = topics.strip_suffix('*').unwrap_or(topics);
+        topics.is_empty() || name.contains('*')
+    };
+    token.topics.iter().find(is_pattern).map_or(Ok(()), |topics| {
+        Err(format!("--topics is {topics:?}; write a topic, or how topics begin with * behind it"))
+    })
 }

@@ -8,6 +8,7 @@ use super::store_url::masked;
 use super::units::{parse_range, parse_span};
 use super::written::{Document, Table, Value};
 use super::{Origin, StoreUrl, augment, deliver, intake};
+use crate::store::fault;
 use ipnet::IpNet;
 use roundsman_delivery::Pattern;
 use std::net::{IpAddr, SocketAddr};
@@ -107,8 +108,13 @@ fn store(value: &Value<'_>, environment: Environment<'_>) -> Result<StoreUrl, Fa
     let written = value.text("sqlite:roundsman.db")?;
     let kept = written.starts_with("env:") || written.starts_with("file:");
     let url = if kept { secret::secret(value, environment)? } else { Secret::new(written) };
-    let parsed = url.reveal().parse();
-    parsed.map_err(|cure: String| value.fault(format!("is {:?}", masked(url.reveal())), cure))
+    let parsed = parse_store(url.reveal());
+    parsed.map_err(|cure| value.fault(format!("is {:?}", masked(url.reveal())), cure))
+}
+
+fn parse_store(written: &str) -> Result<StoreUrl, String> {
+    let url = written.parse()?;
+    fault(&url).map_or(Ok(url), Err)
 }
 
 fn tls(cert: Option<&Value<'_>>, key: Option<&Value<'_>>) -> Result<Option<Tls>, Fault> {
@@ -209,9 +215,8 @@ fn over(overrides: &Overrides, config: &mut Config) -> Result<(), Fault> {
             .map_err(|cure| flag_fault("listen", format!("is {listen:?}"), &cure))?;
     }
     if let Some(store) = &overrides.store {
-        config.store = store.parse().map_err(|cure: String| {
-            flag_fault("store", format!("is {:?}", masked(store)), &cure)
-        })?;
+        config.store = parse_store(store)
+            .map_err(|cure| flag_fault("store", format!("is {:?}", masked(store)), &cure))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use super::resolve::{small, span, span_or_never};
 use super::secret::{Environment, secret};
+use super::store_url::masked;
 use super::units::{parse_range, write_span};
 use super::written::{Table, Value};
 use crate::webhook::{SigningKey, Template, Webhook};
@@ -54,9 +55,10 @@ pub(super) fn read(
             "write where to post, like url = \"https://example.com/hook\"",
         ));
     };
-    let mut webhook = Webhook::to(
-        url.parsed("https://example.com/hook", |written| Template::parse(written, topics))?,
-    );
+    let written = url.text("https://example.com/hook")?;
+    let template = Template::parse(written, topics)
+        .map_err(|cure| url.fault(format!("is {:?}", masked(written)), cure))?;
+    let mut webhook = Webhook::to(template);
     if let Some(value) = table.take("allow_private") {
         webhook.allow_private = value.flag()?;
     }

@@ -4,8 +4,8 @@ use jiff::Timestamp as Moment;
 use roundsman_store::Timestamp;
 
 /// The words for a time that cannot be read.
-pub(crate) const BAD_TIME: &str =
-    "a time is written as in RFC 3339, with its zone: 2026-12-01T09:00:00Z";
+pub(crate) const BAD_TIME: &str = "a time is written as in RFC 3339, with its zone: 2026-12-01T09:00:00Z; the last is \
+     9999-12-30T22:00:00Z";
 
 /// Reads a time; `None` unless it is one of RFC 3339, which always names its zone.
 ///

@@ -27,6 +27,15 @@ pub struct Refused {
     pub retry_after: Option<String>,
 }
 
+impl Refused {
+    /// What its problem document says.
+    pub fn detail(&self) -> String {
+        let problem: Value = serde_json::from_str(&self.body).expect(&self.body);
+        assert_eq!(problem["status"], self.status);
+        problem["detail"].as_str().unwrap().to_owned()
+    }
+}
+
 impl Client {
     /// Opens a socket as every client does.
     pub async fn open(server: SocketAddr) -> Self {

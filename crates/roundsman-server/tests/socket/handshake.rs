@@ -17,7 +17,10 @@ async fn outcome(house: &House, query: &str, headers: &[(&'static str, &str)]) -
             client.expect_silence().await;
             refused(101)
         }
-        Err(refused) => refused,
+        Err(answer) => {
+            assert!(answer.detail().len() > 20, "it does not say why: {}", answer.body);
+            Refused { body: String::new(), ..answer }
+        }
     }
 }
 

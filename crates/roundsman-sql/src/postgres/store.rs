@@ -73,6 +73,14 @@ impl PostgresStore {
         Served::open(backend, clock, true).await.map(Self)
     }
 
+    /// Whether a store's URL can be read. Nobody is asked.
+    ///
+    /// # Errors
+    /// [`Unusable`](StoreError::Unusable): what is wrong with it.
+    pub fn check_url(url: &str) -> Result<(), StoreError> {
+        Place::parse(url).map(drop)
+    }
+
     /// What a store there would promise, without opening it: no lock is taken and nothing is made.
     /// Answers the version of its schema too; `None` where there is none yet.
     ///

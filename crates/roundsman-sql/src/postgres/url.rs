@@ -53,6 +53,9 @@ impl Place {
                 "{cause}; a store's URL looks like `postgres://user:password@host/database`"
             ))
         })?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(unusable("no host is named, as in `postgres://user@localhost/database`"));
+        }
         if schema.is_empty()
             || schema.len() > 63
             || schema.starts_with("pg_")
