@@ -59,6 +59,9 @@ async fn from_accept_to_settle() {
     assert_eq!(store.settle(delivered(which)).await.unwrap(), [Settled::Unknown]);
     assert_eq!(store.counts().await.unwrap().backlog, 2);
 
+    let other = &fresh[1].record;
+    let member = Claimed { lane: other.lane.id, seq: other.seq, attempt: 1 };
+    store.claim(Claim { members: vec![member], alone: false }).await.unwrap();
     let by_id = Which::Id { id: receipts[1].id.to_string().into(), topic: "b".into() };
     assert!(matches!(store.settle(delivered(by_id)).await.unwrap()[0], Settled::Done { .. }));
     store.close().await.unwrap();

@@ -320,9 +320,11 @@ impl Node {
         self.0.settings.rules.clone()
     }
 
-    /// Whether it can take messages in: the store answers, and it is not draining.
+    /// Whether it can take messages in: the store answers and has room, and it is not draining.
     pub async fn is_ready(&self) -> bool {
-        !self.0.draining.load(Ordering::Relaxed) && self.0.store.counts().await.is_ok()
+        !self.0.draining.load(Ordering::Relaxed)
+            && self.0.store.counts().await.is_ok()
+            && self.0.store.accept(Vec::new(), Bounds::NONE).await.is_ok()
     }
 
     /// Waits until a stage of the road has ended, which none does before [`stop`](Self::stop)

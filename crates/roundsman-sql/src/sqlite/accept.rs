@@ -22,6 +22,9 @@ pub(super) fn accept(
     ledger: &mut Ledger,
     (batch, bounds): (Vec<Draft>, Bounds),
 ) -> Sql<Result<Vec<Receipt>, AcceptError>> {
+    if let Err(full) = ledger.place.reserve.check(&ledger.connection)? {
+        return Ok(Err(full.into()));
+    }
     let now = ledger.place.clock.now();
     let judged = Judge::of(ledger, &batch, bounds, now).judge(&batch)?;
     let refusals: Vec<_> =

@@ -7,6 +7,7 @@ use super::books::Books;
 use super::error::{Sql, store_error};
 use super::expire::Sweeps;
 use super::message::Kept;
+use super::reserve::Reserve;
 use super::{open, recover};
 use crate::cache::Cache;
 use crate::claims::Claims;
@@ -23,6 +24,7 @@ pub(super) struct Place {
     pub(super) path: PathBuf,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) salt: IdSalt,
+    pub(super) reserve: Arc<Reserve>,
 }
 
 impl fmt::Debug for Place {

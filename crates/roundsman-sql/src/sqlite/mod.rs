@@ -25,6 +25,8 @@
 //!   the claims know the messages in flight, which demand bounds.
 //! * **One process.** A lock of the operating system on a file beside it keeps others out; see
 //!   [`lock`]. The claims and the books rely on it.
+//! * **A full disk can be emptied.** Some room is set aside ([`reserve`]), and given up when a commit
+//!   finds none: from then on all goes on but accepting.
 //!
 //! Readers are apart from the writer and from each other, so that a slow look-up holds up nobody;
 //! their transactions are one call long, since a long one would keep the WAL from being reset.
@@ -52,6 +54,7 @@ mod probe;
 mod promote;
 mod reader;
 mod recover;
+mod reserve;
 mod row;
 mod schema;
 mod settle;

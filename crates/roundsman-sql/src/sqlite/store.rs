@@ -6,6 +6,7 @@ use super::ledger::{Ledger, Place};
 use super::lock::Lock;
 use super::open::{self, Head};
 use super::reader::{self, Read, Reader};
+use super::reserve::Reserve;
 use super::writer::{Write, Writer};
 use super::{accept, block, claim, fetch, inspect, operate, probe, promote, recover, settle};
 use parking_lot::Mutex;
@@ -78,7 +79,8 @@ impl SqliteStore {
         let sql = |error: rusqlite::Error| store_error(&path, &error);
         let connection = open::writing(&path, rusqlite::OpenFlags::empty())?;
         let (salt, epoch) = open::begin(&connection).map_err(sql)?;
-        let place = Place { path: path.clone(), clock, salt };
+        let reserve = Arc::new(Reserve::beside(&path));
+        let place = Place { path: path.clone(), clock, salt, reserve };
         let ledger = recovered(connection, &place).map_err(sql)?;
 
         let (writer_desk, inbox) = channel();

@@ -39,6 +39,9 @@ impl Writer {
         while let Some(group) = gather(&self.inbox) {
             let fate = self.perform(group, &mut last_claim);
             if let Err(error) = fate {
+                if let StoreError::Full(_) = error {
+                    self.place.reserve.give();
+                }
                 tracing::error!(%error, "a commit failed; the store is opened anew");
                 self.ledger = None;
             }
@@ -80,6 +83,7 @@ impl Writer {
             None => Ok(()),
         };
         drop(ledger);
+        place.reserve.end();
         drop(lock);
         let _ = ended.send(checkpointed.map_err(|error| store_error(&place.path, &error)));
     }

@@ -74,7 +74,7 @@ fn await_word() {
     std::io::stdin().lock().read_line(&mut String::new()).unwrap();
 }
 
-fn drafts(count: usize, payload: usize) -> Vec<Draft> {
+pub(crate) fn drafts(count: usize, payload: usize) -> Vec<Draft> {
     let payload = format!("{{\"n\":\"{}\"}}", "x".repeat(payload));
     (0..count)
         .map(|number| Draft::new(&format!("user:{}", number % 7), payload.clone()).unwrap())

@@ -1,8 +1,12 @@
 //! A disk that takes no more: a clear error, nothing kept that was not answered, and on it goes.
 
 use super::child;
-use roundsman_store::{Inspect, Store};
+use roundsman_store::{
+    AcceptError, Ask, Bounds, Claim, Claimed, Inspect, Outcome, Settlement, Store, StoreError,
+    Which,
+};
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 
 pub(crate) fn a_full_disk_keeps_nothing_unanswered() {
@@ -47,4 +51,77 @@ pub(crate) fn a_full_disk_keeps_nothing_unanswered() {
         }
         store.close().await.unwrap();
     });
+}
+
+/// What is kept can be delivered on a disk that takes nothing more, and that makes room again.
+pub(crate) fn a_full_disk_can_be_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(_disk) = Disk::mount(folder.path()) else { return };
+    child::block_on(async {
+        let store = child::open(&folder.path().join("roundsman.db"));
+        let mut kept = 0;
+        let full = loop {
+            match store.accept(child::drafts(20, 50_000), Bounds::NONE).await {
+                Ok(receipts) => kept += receipts.len() as u64,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(full, AcceptError::Store(StoreError::Full(_))), "{full}");
+        let again = store.accept(child::drafts(1, 10), Bounds::NONE).await.unwrap_err();
+        assert!(again.to_string().contains("make room"), "{again}");
+        assert_eq!(store.counts().await.unwrap().backlog, kept);
+        while deliver_some(&store).await {}
+        assert_eq!(store.counts().await.unwrap().backlog, 0);
+        store.accept(child::drafts(20, 50_000), Bounds::NONE).await.unwrap();
+        store.close().await.unwrap();
+    });
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 2, "the database and its lock, and no room set aside any more");
+}
+
+async fn deliver_some(store: &roundsman_sql::SqliteStore) -> bool {
+    let lanes = store.walk(None, 10).await.unwrap();
+    let ask = |lane: &std::sync::Arc<roundsman_store::Lane>| Ask {
+        lane: lane.id,
+        after: 0,
+        limit: 20,
+        max_bytes: 1 << 20,
+    };
+    let fetched = store.fetch(lanes.iter().map(ask).collect()).await.unwrap();
+    let mut members = Vec::new();
+    for record in fetched.iter().flat_map(|lane| &lane.records) {
+        members.push(Claimed { lane: record.lane.id, seq: record.seq, attempt: 1 });
+    }
+    let claim = store.claim(Claim { members: members.clone(), alone: false }).await.unwrap();
+    let settle = |member: &Claimed| Settlement {
+        which: Which::At { lane: member.lane, seq: member.seq, attempt: 1 },
+        claim: Some(claim),
+        outcome: Outcome::Delivered,
+    };
+    store.settle(members.iter().map(settle).collect()).await.unwrap();
+    !members.is_empty()
+}
+
+/// A disk of 120 MiB, in memory.
+struct Disk<'a>(&'a Path);
+
+impl<'a> Disk<'a> {
+    /// `None`, and a word about it, for whoever may not mount one.
+    fn mount(folder: &'a Path) -> Option<Self> {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=120m", "tmpfs"])
+            .arg(folder)
+            .output();
+        if mounted.is_ok_and(|mounted| mounted.status.success()) {
+            return Some(Self(folder));
+        }
+        println!("skipped: only root can mount a small disk");
+        None
+    }
+}
+
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
 }
