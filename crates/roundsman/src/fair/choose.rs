@@ -185,6 +185,7 @@ impl<P: Eq + Hash> Scheduler<P> {
     /// Passes over the first of the old list. `false`: it was a ghost that has the credit of a whole
     /// turn again, as one that comes for the first time, and is gone.
     fn pass(&mut self, at: u32, first: u32) -> bool {
+        self.be_old(first);
         let node = self.book.node(first);
         if !node.ready && (node.whole || node.deficit >= self.credit(first)) {
             self.book.leave(first);

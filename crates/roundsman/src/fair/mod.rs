@@ -32,7 +32,8 @@
 //!   some of it and is no more than that.
 //! * A key that runs dry while others wait is a **ghost**: it keeps its place among the old ones,
 //!   and is given credit there as if it had work, until it has a whole turn's. So it gains nothing
-//!   by coming back as a new one, and loses nothing either.
+//!   by coming back as a new one, and loses nothing either: what it has left of its turn as a new
+//!   one it may use until the lap comes to it.
 //! * A key that has nothing to do costs **nothing**: its account goes when its debt is repaid.
 //! * A key that may have no turn now is **parked**, in no list; nothing scans it.
 //!

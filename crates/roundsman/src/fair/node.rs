@@ -35,6 +35,8 @@ pub(super) struct Node<P> {
     pub(super) barred: bool,
     /// It was given all of a turn's credit, and has not been charged since.
     pub(super) whole: bool,
+    /// A ghost that has what is left of its turn as a new one, and was given nothing since.
+    pub(super) rests_new: bool,
 }
 
 /// Where a node waits.
@@ -127,6 +129,7 @@ impl<P> Node<P> {
             ready: false,
             barred: false,
             whole: false,
+            rests_new: false,
         }
     }
 

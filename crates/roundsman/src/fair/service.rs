@@ -127,8 +127,14 @@ impl<P: Eq + Hash> Scheduler<P> {
                 self.park(at, why);
                 return;
             }
+            (None, Place::Old) if self.goes_on_as_new(at) => {
+                self.book.leave(at);
+                self.book.node_mut(at).ready = true;
+                self.book.join(at, Place::New);
+            }
             (None, Place::Old) => {
                 // A ghost: it keeps its place and its debt.
+                self.be_old(at);
                 self.book.set_ready(at, true);
             }
             (None, _) => {
@@ -167,12 +173,12 @@ impl<P: Eq + Hash> Scheduler<P> {
         match self.book.node(at).place {
             // Coming back it finds itself where it stood.
             Place::Old => self.book.set_ready(at, false),
-            // Its time as a new key is over, and what it had of a turn is its first as an old one.
+            // What it has left of its turn as a new key it may spend until this lap comes to it.
             Place::New => {
                 self.book.leave(at);
                 self.book.node_mut(at).ready = false;
                 self.book.join(at, Place::Old);
-                self.give_credit(at, 1);
+                self.book.node_mut(at).rests_new = true;
             }
             place => {
                 self.parked -= usize::from(matches!(place, Place::Parked(_)));
@@ -183,6 +189,21 @@ impl<P: Eq + Hash> Scheduler<P> {
         }
         self.lower(at);
         self.forget(at);
+    }
+
+    /// Whether a ghost that has work again has something left of its turn as a new one: that is
+    /// its own, whatever its place. To make it wait for its next turn instead would be to charge a
+    /// whole one for every message of a key that sends a few.
+    fn goes_on_as_new(&self, at: u32) -> bool {
+        let node = self.book.node(at);
+        node.rests_new && node.deficit > 0
+    }
+
+    /// Its time as a new key is over: it is given its first turn as an old one.
+    pub(super) fn be_old(&mut self, at: u32) {
+        if std::mem::take(&mut self.book.node_mut(at).rests_new) {
+            self.give_credit(at, 1);
+        }
     }
 
     /// Whoever has spent a turn as an old one makes room for the next at once, at every level.

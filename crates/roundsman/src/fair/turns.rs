@@ -37,6 +37,7 @@ impl<P> Book<P> {
             return;
         }
         (node.place, node.before, node.behind) = (Place::Nowhere, NONE, NONE);
+        node.rests_new = false;
         if before != NONE {
             self.node_mut(before).behind = behind;
         }

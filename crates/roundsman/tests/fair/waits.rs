@@ -1,7 +1,7 @@
 //! Waits: who uses less than its share hardly waits, nobody waits for ever, and no slot idles.
 
 use proptest::prelude::*;
-use roundsman::fair::{Policy, Terms};
+use roundsman::fair::{Policy, Scheduler, Terms};
 
 use crate::world::{Charge, Fair, Job, Luck, backlog, run};
 
@@ -91,4 +91,33 @@ proptest! {
         run(&mut who, slots, u64::MAX, jobs, |served| starts.push(served.start));
         prop_assert_eq!(starts, in_turn);
     }
+}
+
+/// What a key has left of a turn it may use when it comes again; it waits for the others only once
+/// it has used all of it, and then for one turn of theirs.
+#[test]
+fn what_is_left_of_a_turn_is_used_without_waiting() {
+    let mut turns: Scheduler<u64> = Scheduler::new(Policy::new(Terms::FREE), u32::MAX);
+    let others: Vec<_> = (0..100).map(|key| turns.open(turns.root(), [&key])).collect();
+    others.iter().for_each(|other| turns.ready(*other, 0));
+    let serve_next = |turns: &mut Scheduler<u64>| {
+        let account = turns.next(0).expect("somebody has work");
+        let charged = turns.start(account, Some(1000), 0);
+        turns.settle(account, charged, charged, 0);
+        account
+    };
+    // Until all of them are old.
+    (0..300).for_each(|_| _ = serve_next(&mut turns));
+    let quiet = turns.open(turns.root(), [&1000]);
+    for _ in 0..3 {
+        turns.ready(quiet, 0);
+        assert_eq!(turns.next(0), Some(quiet));
+        let charged = turns.start(quiet, Some(400), 0);
+        turns.rest(quiet);
+        turns.settle(quiet, charged, charged, 0);
+        serve_next(&mut turns);
+    }
+    turns.ready(quiet, 0);
+    let waited = (0..300).take_while(|_| serve_next(&mut turns) != quiet).count();
+    assert!((90..=100).contains(&waited), "it waited for {waited} turns of a hundred others");
 }
