@@ -302,3 +302,16 @@ fn rules_change_while_it_runs() {
     assert_eq!(status(access.role(&old, Role::Sender)), 403);
     assert_eq!(status(access.role(&new, Role::Sender)), 200);
 }
+
+#[test]
+fn what_a_token_insists_on_must_be_known_here() {
+    let access = closed("");
+    let claims = json!({"sub": "42", "exp": seconds_from_now(60)});
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let crit = Some(vec!["urn:example:bound".to_owned()]);
+    let header = Header { crit, ..Header::new(Algorithm::HS256) };
+    let refused = access.client(Some(&encode(&header, &claims, &key).unwrap())).unwrap_err();
+    assert_eq!(refused.status, 403);
+    assert!(refused.detail.contains("crit"), "{}", refused.detail);
+    assert!(access.client(Some(&hs256(&claims))).is_ok());
+}

@@ -295,9 +295,10 @@ impl DeliverStage {
         }
     }
 
+    /// Of first attempts: what a retry waited for is its back-off.
     fn observe_waits(&self, turns: &[Turn], now: Timestamp) {
         let mut run = (Timestamp::default(), 0);
-        for turn in turns {
+        for turn in turns.iter().filter(|turn| turn.message.attempt == 1) {
             let accepted_at = turn.message.record.accepted_at;
             if run.0 != accepted_at {
                 if run.1 > 0 {

@@ -3,7 +3,9 @@
 use super::Denied;
 use crate::config::{Secret, TokenKey};
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation, decode, encode,
+};
 use roundsman_delivery::Pattern;
 use serde::Deserialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -76,9 +78,12 @@ impl Verifier {
         if token.len() > MAX_TOKEN {
             return Err(refused("it is longer than 8 KiB"));
         }
-        let claims = decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|error| refused(words(error.kind())))?
-            .claims;
+        let TokenData { header, claims, .. } = decode::<Claims>(token, &self.key, &self.validation)
+            .map_err(|error| refused(words(error.kind())))?;
+        // Whoever signed it insists that it be understood (RFC 7515, section 4.1.11).
+        if header.crit.is_some() {
+            return Err(refused("it asks for an extension (crit), and none is known here"));
+        }
         let expires_at = Duration::try_from_secs_f64(claims.exp)
             .ok()
             .and_then(|since| UNIX_EPOCH.checked_add(since))

@@ -184,16 +184,19 @@ fn message(topic: &str, event: &str, payload: &RawValue) -> Heard {
         payload: &'a RawValue,
     }
     let (topic, event) = (json!(topic), json!(event));
+    // Line ends of a payload are between its values, where blanks are as good.
+    let line = |json: &RawValue| json.get().replace(['\n', '\r'], " ");
     match serde_json::from_str::<Numbered<'_>>(payload.get()) {
         Ok(Numbered { id, attempt, payload }) => Heard::Message {
             line: format!(
-                r#"{{"topic":{topic},"event":{event},"id":{},"attempt":{attempt},"payload":{payload}}}"#,
-                json!(id)
+                r#"{{"topic":{topic},"event":{event},"id":{},"attempt":{attempt},"payload":{}}}"#,
+                json!(id),
+                line(payload)
             ),
             id: Some(id),
         },
         Err(_) => Heard::Message {
-            line: format!(r#"{{"topic":{topic},"event":{event},"payload":{payload}}}"#),
+            line: format!(r#"{{"topic":{topic},"event":{event},"payload":{}}}"#, line(payload)),
             id: None,
         },
     }
@@ -215,6 +218,9 @@ mod tests {
         let plain = r#"[null,null,"t","push",{"n": 1}]"#;
         let line = r#"{"topic":"t","event":"push","payload":{"n": 1}}"#.to_owned();
         assert_eq!(read(plain, "t"), Heard::Message { line, id: None });
+        let broken = "[null,null,\"t\",\"push\",{\"n\":\r\n\"a\\nb\"}]";
+        let line = r#"{"topic":"t","event":"push","payload":{"n":  "a\nb"}}"#.to_owned();
+        assert_eq!(read(broken, "t"), Heard::Message { line, id: None });
         let numbered = r#"[null,null,"t","push",{"id":"a","attempt":2,"payload":{}}]"#;
         let line = r#"{"topic":"t","event":"push","id":"a","attempt":2,"payload":{}}"#.to_owned();
         assert_eq!(read(numbered, "t"), Heard::Message { line, id: Some("a".to_owned()) });

@@ -180,7 +180,7 @@ fn per(rate: f64) -> String {
 }
 
 fn write_request(f: &mut Formatter<'_>, request: &Request) -> fmt::Result {
-    writeln!(f, "from = {}", quoted(&request.url))?;
+    writeln!(f, "from = {}", quoted(masked(&request.url.to_string())))?;
     writeln!(f, "method = \"{}\"", request.method)?;
     let headers = request.headers.iter().map(|(name, _)| format!("{} = \"***\"", quoted(name)));
     writeln!(f, "headers = {{{}}}", headers.collect::<Vec<_>>().join(", "))?;
@@ -226,7 +226,7 @@ fn write_channel(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
 fn write_webhook(f: &mut Formatter<'_>, webhook: &Webhook) -> fmt::Result {
     let patience = &webhook.patience;
     writeln!(f, "to = \"webhook\"")?;
-    writeln!(f, "url = {}", quoted(&webhook.url))?;
+    writeln!(f, "url = {}", quoted(masked(&webhook.url.to_string())))?;
     writeln!(f, "secret = {}", list(&vec!["***"; webhook.keys.len()]))?;
     let headers = webhook.headers.iter().map(|(name, _)| format!("{} = \"***\"", quoted(name)));
     writeln!(f, "headers = {{{}}}", headers.collect::<Vec<_>>().join(", "))?;

@@ -17,6 +17,8 @@ use std::str::FromStr;
 /// assert_eq!("kafka://a:9092,b/post".parse::<StoreUrl>()?.to_string(), "kafka://a:9092,b/post");
 /// let shared: StoreUrl = "postgres://rider:secret@db/post".parse()?;
 /// assert_eq!(shared.to_string(), "postgres://rider:***@db/post");
+/// let asked: StoreUrl = "mysql://rider@db/post?Password=secret".parse()?;
+/// assert_eq!(asked.to_string(), "mysql://rider@db/post?Password=***");
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,17 +101,31 @@ fn parse_kafka(rest: &str) -> Result<StoreUrl, String> {
     Ok(StoreUrl::Kafka { brokers: brokers.to_owned(), prefix: prefix.to_owned() })
 }
 
-/// A URL whose password is masked, wherever it stands.
+/// A URL whose password is masked, wherever it stands, and what a query calls a secret.
 pub(super) fn masked(url: &str) -> String {
     let (url, query) = url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
     let mask = |pair: &str| match pair.split_once('=') {
-        Some((name @ "password", _)) => format!("{name}=***"),
+        Some((name, _)) if SECRET.contains(&&*name.to_lowercase()) => format!("{name}=***"),
         _ => pair.to_owned(),
     };
     let query = query.map(|query| query.split('&').map(mask).collect::<Vec<_>>().join("&"));
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     masked_user(url) + &query
 }
+
+/// Names that services have for a secret in a query.
+const SECRET: [&str; 10] = [
+    "password",
+    "token",
+    "access_token",
+    "key",
+    "apikey",
+    "api_key",
+    "secret",
+    "sig",
+    "signature",
+    "code",
+];
 
 fn masked_user(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
