@@ -3,6 +3,13 @@
 use std::collections::VecDeque;
 
 /// Which events a full buffer gives up.
+///
+/// ```
+/// use roundsman::{Keep, from_iter};
+///
+/// let numbers = roundsman::producer(from_iter(0..10)).buffer(4).keep(Keep::First);
+/// # drop(numbers);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Keep {
     /// Refuses the newest.

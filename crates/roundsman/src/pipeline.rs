@@ -47,7 +47,7 @@ struct Part {
 #[derive(Clone)]
 pub struct AnyStage(Arc<dyn Life>);
 
-/// How the stages of a pipeline ended, in the order in which they were added.
+/// How the stages of a pipeline ended, in the order in which they were added; see [`Pipeline`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// One for each stage.

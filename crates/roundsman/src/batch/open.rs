@@ -43,6 +43,23 @@ pub struct Bounds {
 }
 
 /// Batches that are not full yet.
+///
+/// ```
+/// use roundsman::batch::{Bounds, Cause, Open};
+/// use std::time::Duration;
+/// use tokio::time::Instant;
+///
+/// let bounds = Bounds { events: 2, weight: 100, wait: Duration::from_millis(5) };
+/// let (mut open, mut closed) = (Open::new(bounds), Vec::new());
+/// let now = Instant::now();
+/// for (user, size) in [("ann", 10), ("bob", 20), ("ann", 30)] {
+///     open.push(&user, size, size, now, |batch| closed.push(batch));
+/// }
+/// assert_eq!((closed[0].key, &closed[0].events[..]), ("ann", &[10, 30][..]));
+/// assert_eq!((closed[0].weight, closed[0].cause), (40, Cause::Count));
+/// let late = open.pop_due(now + Duration::from_millis(5)).expect("it waited long enough");
+/// assert_eq!((late.key, late.cause), ("bob", Cause::Time));
+/// ```
 #[derive(Debug)]
 pub struct Open<K, E> {
     bounds: Bounds,

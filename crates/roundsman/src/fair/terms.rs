@@ -7,6 +7,14 @@ use rustc_hash::FxHashMap;
 use crate::rate::Rate;
 
 /// A share: how much credit a key gets for each turn, in thousandths; 1 unless told otherwise.
+///
+/// ```
+/// use roundsman::fair::Weight;
+///
+/// assert_eq!(Weight::new(3).unwrap().thousandths(), 3000);
+/// assert!(Weight::new(0).is_none() && Weight::new(1001).is_none());
+/// assert!(Weight::from_thousandths(500).unwrap() < Weight::ONE);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Weight(u32);
 
@@ -66,6 +74,19 @@ impl Default for Terms {
 }
 
 /// What all keys are owed, and how turns are dealt. Acts at once, also on what waits.
+///
+/// ```
+/// use roundsman::fair::{Policy, Scheduler, Terms};
+///
+/// let one_at_a_time = Terms { most: 1, ..Terms::FREE };
+/// let policy = Policy::new(Terms::FREE).name(["team-9".to_owned()], one_at_a_time);
+/// let mut turns: Scheduler<String> = Scheduler::new(policy, 10);
+/// let user = turns.open(turns.root(), ["team-9", "user-1"]);
+/// turns.ready(user, 0);
+/// let next = turns.next(0).expect("it has work");
+/// turns.start(next, None, 0);
+/// assert_eq!(turns.next(0), None, "one of its team is being served");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Policy<P> {
     /// For every level of every path that is not named.

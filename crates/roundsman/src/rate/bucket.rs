@@ -6,6 +6,15 @@ use std::time::Duration;
 ///
 /// Kept as the one moment at which the bucket is full again (the *generic cell rate algorithm*,
 /// ITU-T I.371), so that a key pays eight bytes for it.
+///
+/// ```
+/// use roundsman::rate::Rate;
+/// use std::time::Duration;
+///
+/// let rate = Rate::new(200, 1_000_000, 10).expect("200 a second, ten at once");
+/// assert_eq!(rate.every(), Duration::from_millis(5));
+/// assert!(Rate::new(0, 1_000_000, 1).is_none());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// Nanoseconds between two turns, rounded up: never more than what was said.
