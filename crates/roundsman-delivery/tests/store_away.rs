@@ -147,3 +147,15 @@ async fn whichever_call_fails_for_a_while_each_message_arrives_once_and_in_order
         world.nothing().await;
     }
 }
+
+/// A claim that is not written keeps back what it claims, and nothing else has to be told.
+#[tokio::test]
+async fn nothing_is_handed_over_before_its_claim_is_written() {
+    let (mut world, away) = flaky();
+    world.join("t", false);
+    away.store(CLAIM, Ordering::SeqCst);
+    world.send("t", 0..3).await;
+    world.nothing().await;
+    away.store(0, Ordering::SeqCst);
+    assert_eq!(world.numbers(3).await, [0, 1, 2]);
+}
