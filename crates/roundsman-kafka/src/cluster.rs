@@ -78,3 +78,19 @@ impl Admin {
         answer.map_err(|error| store_error(&self.config, &error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::producer;
+    use crate::config::KafkaConfig;
+
+    /// No broker of a test shows it: one alone confirms for all replicas there are, and repeats
+    /// come of lost answers. As the client takes the settings, not as they are spelled.
+    #[test]
+    fn each_record_is_confirmed_by_all_replicas_and_written_once() {
+        let settings = producer(&KafkaConfig::new("127.0.0.1:1", "test"));
+        let taken = settings.create_native_config().expect("settings that the client knows");
+        let value = |name| taken.get(name).expect("a setting that the client knows");
+        assert_eq!([value("acks"), value("enable.idempotence")], ["-1", "true"]);
+    }
+}

@@ -1,8 +1,9 @@
 //! Servers that are set differently, and what the store says of each.
 
 use crate::own::{DURABLE, Own};
+use crate::proxy::Proxy;
 use roundsman_redis::RedisStore;
-use roundsman_store::{Store, StoreError};
+use roundsman_store::{AcceptError, Bounds, Draft, Inspect, Store, StoreError};
 
 async fn weaker(server: &Own) -> String {
     let guarantee = RedisStore::inspect_server(&server.url()).await.unwrap();
@@ -81,4 +82,21 @@ async fn replicas_are_refused() {
     assert!(matches!(&opened, Err(StoreError::Unavailable(why)) if why.contains("replica")));
     let answer = store.release(roundsman_store::Release::Topic("t".into())).await;
     assert!(matches!(answer, Err(StoreError::Unavailable(_) | StoreError::Unusable(_))));
+}
+
+/// Where a server can say when it has synced, nothing is accepted that it does not say it of. One
+/// that is too old knows no such command, one whose file was turned off refuses it.
+#[tokio::test]
+async fn what_is_not_said_to_be_on_the_disk_is_not_accepted() {
+    let server = Own::start(DURABLE);
+    let proxy = Proxy::renewing(server.address()).await;
+    let store = RedisStore::open(&proxy.url()).await.unwrap();
+    server.tell(&["CONFIG", "SET", "appendonly", "no"]);
+    let answer = store.accept(vec![Draft::new("t", "{}").unwrap()], Bounds::NONE).await;
+    let Err(AcceptError::Store(StoreError::Unavailable(why))) = answer else {
+        panic!("{answer:?}")
+    };
+    assert!(why.contains("on its disk"), "{why}");
+    // Whether it was done all the same is unknown to the sender; here it was.
+    assert_eq!(store.counts().await.unwrap().backlog, 1);
 }

@@ -1,4 +1,5 @@
-//! A proxy between store and server that can be cut, and can keep the server's answers to itself.
+//! A proxy between store and server that can be cut, can keep the server's answers to itself, and
+//! can have an old server say that it is a newer one.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -12,14 +13,24 @@ use tokio::sync::watch;
 pub(crate) struct Proxy {
     port: u16,
     swallows: Arc<AtomicBool>,
+    renews: bool,
     cut: watch::Sender<u32>,
 }
 
 impl Proxy {
     pub(crate) async fn before(server: SocketAddrV4) -> Self {
+        Self::new(server, false).await
+    }
+
+    /// One through which a server of version 7.0 says that it is 7.4.
+    pub(crate) async fn renewing(server: SocketAddrV4) -> Self {
+        Self::new(server, true).await
+    }
+
+    async fn new(server: SocketAddrV4, renews: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let proxy = Self { port, swallows: Arc::default(), cut: watch::channel(0).0 };
+        let proxy = Self { port, swallows: Arc::default(), renews, cut: watch::channel(0).0 };
         let same = proxy.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -52,6 +63,9 @@ impl Proxy {
         let answering = async move {
             let mut bytes = vec![0; 65_536];
             while let Ok(count @ 1..) = from_server.read(&mut bytes).await {
+                if self.renews {
+                    renew(&mut bytes[..count]);
+                }
                 if self.swallows.load(Ordering::SeqCst)
                     || to_client.write_all(&bytes[..count]).await.is_err()
                 {
@@ -64,5 +78,13 @@ impl Proxy {
             () = answering => {}
             _ = cut.changed() => {}
         }
+    }
+}
+
+/// The version is near the beginning of what a server says of itself.
+fn renew(answer: &mut [u8]) {
+    const OLD: &[u8] = b"redis_version:7.0";
+    if let Some(at) = answer.windows(OLD.len()).position(|part| part == OLD) {
+        answer[at + OLD.len() - 1] = b'4';
     }
 }
