@@ -46,6 +46,8 @@ mod tests;
 mod view;
 mod walk;
 mod why;
+#[cfg(test)]
+mod world;
 
 pub(crate) use clerk::clerk;
 pub(crate) use info::{Held, SourceInfo};

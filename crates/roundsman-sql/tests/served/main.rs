@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // In tests, also outside of `#[test]` functions.
 
+mod kind;
 mod mysql;
 mod owner;
 mod postgres;
+mod whole;
 
 /// The server that a variable names.
 fn server(variable: &str) -> String {

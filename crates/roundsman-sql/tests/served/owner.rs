@@ -1,88 +1,27 @@
 //! One owner at a time: a second is refused, a lost connection is made again, a silent owner is
 //! taken over from and can write nothing more.
 
-use crate::{mysql, postgres};
-use roundsman_sql::{MysqlStore, PostgresStore};
+use crate::kind::{Kind, on_both};
 use roundsman_store::{
     AcceptError, Ask, Bound, Bounds, Claim, Claimed, Draft, Fingerprint, Hint, Outcome, Record,
-    Refusal, SHARDS, Settled, Settlement, Store, StoreError, SystemClock, Which,
+    Refusal, SHARDS, Settled, Settlement, Store, StoreError, Which,
 };
-use std::sync::Arc;
 use std::time::Duration;
 
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Postgres,
-    Mysql,
-}
-
-impl Kind {
-    async fn open(self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
-        let clock = Arc::new(SystemClock);
-        Ok(match self {
-            Self::Postgres => Arc::new(PostgresStore::open(&postgres::url(name), clock).await?),
-            Self::Mysql => Arc::new(MysqlStore::open(&mysql::url(name), clock).await?),
-        })
-    }
-
-    async fn open_shared(self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
-        let clock = Arc::new(SystemClock);
-        Ok(match self {
-            Self::Postgres => {
-                Arc::new(PostgresStore::open_shared(&postgres::url(name), clock).await?)
-            }
-            Self::Mysql => Arc::new(MysqlStore::open_shared(&mysql::url(name), clock).await?),
-        })
-    }
-
-    async fn run(self, name: &str, statement: &str) {
-        match self {
-            Self::Postgres => {
-                postgres::run(&format!("SET search_path = {name}; {statement}")).await;
-            }
-            Self::Mysql => mysql::run(&[format!("USE {name}"), statement.to_owned()]).await,
-        }
-    }
-
-    /// Ends the connection of the owner, from outside.
-    async fn cut(self, name: &str) {
-        match self {
-            Self::Postgres => {
-                let statement = "SELECT pg_terminate_backend(pid) FROM pg_locks
-                     WHERE locktype = 'advisory' AND objid = 'state'::regclass::oid";
-                self.run(name, statement).await;
-            }
-            Self::Mysql => mysql::cut(name).await,
-        }
-    }
-
-    /// Makes it seem that the owner has said nothing for a long time.
-    async fn silence(self, name: &str) {
-        let statement = match self {
-            Self::Postgres => "UPDATE state SET seen = seen - interval '60 seconds'",
-            Self::Mysql => "UPDATE roundsman_state SET seen = seen - 60",
-        };
-        self.run(name, statement).await;
-    }
-
-    async fn remove(self, name: &str) {
-        match self {
-            Self::Postgres => postgres::run(&format!("DROP SCHEMA {name} CASCADE")).await,
-            Self::Mysql => mysql::run(&[format!("DROP DATABASE {name}")]).await,
-        }
-    }
-}
-
-fn draft(number: u32) -> Draft {
+pub(crate) fn draft(number: u32) -> Draft {
     Draft::new("user:42", format!("{{\"n\":{number}}}")).unwrap()
+}
+
+async fn oldest(store: &dyn Store) -> Record {
+    let lane = store.walk(None, 10).await.unwrap().remove(0);
+    let ask = Ask { lane: lane.id, after: 0, limit: 1, max_bytes: 1000 };
+    store.fetch(vec![ask]).await.unwrap().remove(0).records.remove(0)
 }
 
 /// Claims the oldest message, and answers how its delivery would be settled.
 async fn claim(store: &dyn Store) -> Settlement {
-    let lane = store.walk(None, 10).await.unwrap().remove(0);
-    let ask = Ask { lane: lane.id, after: 0, limit: 1, max_bytes: 1000 };
-    let record = store.fetch(vec![ask]).await.unwrap().remove(0).records.remove(0);
-    let (lane, seq, attempt) = (lane.id, record.seq, record.next_attempt());
+    let record = oldest(store).await;
+    let (lane, seq, attempt) = (record.lane.id, record.seq, record.next_attempt());
     let members = vec![Claimed { lane, seq, attempt }];
     let claim = store.claim(Claim { members, alone: false }).await.unwrap();
     let which = Which::At { lane, seq, attempt };
@@ -118,7 +57,13 @@ async fn a_cut(kind: Kind) {
     let settlement = claim(&*store).await;
     let epoch = store.ownership().epoch;
     kind.cut(&name).await;
-    let settled = until_back(async || store.settle(vec![settlement.clone()]).await).await.unwrap();
+    let sent = Settlement { outcome: Outcome::Sent, ..settlement.clone() };
+    let settled = until_back(async || store.settle(vec![sent.clone()]).await).await.unwrap();
+    assert!(matches!(settled[..], [Settled::Done { .. }]), "{settled:?}");
+    // The process lives: its attempts were not cut off.
+    let history = oldest(&*store).await.history.unwrap();
+    assert_eq!((history.attempts, history.cuts), (1, 0));
+    let settled = store.settle(vec![settlement]).await.unwrap();
     assert!(matches!(settled[..], [Settled::Done { .. }]), "{settled:?}");
     assert_eq!(store.counts().await.unwrap().backlog, 1);
     assert_eq!(store.ownership().epoch, epoch);
@@ -183,7 +128,7 @@ async fn a_node_that_stands_by(kind: Kind) {
     kind.remove(&name).await;
 }
 
-fn named(id: &str, payload: &str) -> Draft {
+pub(crate) fn named(id: &str, payload: &str) -> Draft {
     let id = Some((id.into(), Fingerprint::of(&[payload.as_bytes()])));
     Draft { id, ..Draft::new("user:42", payload.to_owned()).unwrap() }
 }
@@ -234,7 +179,7 @@ async fn accepting_at_either(kind: Kind) {
 }
 
 /// All that lies in the lane of a topic.
-async fn records(store: &dyn Store, topic: &str) -> Vec<Record> {
+pub(crate) async fn records(store: &dyn Store, topic: &str) -> Vec<Record> {
     let lanes = store.walk(None, 9).await.unwrap();
     let lane = lanes.iter().find(|lane| &*lane.topic == topic).unwrap().id;
     let ask = Ask { lane, after: 0, limit: 99, max_bytes: usize::MAX };
@@ -297,24 +242,6 @@ async fn a_newer_version(kind: Kind) {
     let Err(StoreError::Unusable(why)) = kind.open(&name).await else { panic!("it is newer") };
     assert!(why.contains("version 99") && why.contains("newer Roundsman"), "{why}");
     kind.remove(&name).await;
-}
-
-macro_rules! on_both {
-    ($($case:ident),*) => { $(
-        mod $case {
-            use super::Kind;
-
-            #[tokio::test]
-            async fn postgres() {
-                super::$case(Kind::Postgres).await;
-            }
-
-            #[tokio::test]
-            async fn mysql() {
-                super::$case(Kind::Mysql).await;
-            }
-        }
-    )* };
 }
 
 on_both!(

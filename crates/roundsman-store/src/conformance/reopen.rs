@@ -12,7 +12,10 @@ pub async fn accepted_is_kept(trial: Trial) {
     trial.accept(vec![draft("k", "t", 0), named("a", "k", "t", 1), later]).await;
     let before = trial.read(&*trial.lane("k", "t").await).await;
     let (counts, salt) = (trial.counts().await, trial.store.salt());
+    let key = Key::parse("k").expect("a key");
+    let of_key = trial.store.key_counts(&key).await.expect("counted");
     let Some(trial) = trial.crash().await else { return };
+    assert_eq!(trial.store.key_counts(&key).await.expect("counted"), of_key);
     let lane = trial.lane("k", "t").await;
     let after = trial.read(&lane).await;
     assert_eq!(labels(&after), [0, 1]);
