@@ -53,6 +53,9 @@ impl<P: Eq + Hash> Scheduler<P> {
         let node = self.book.node(at);
         let pool = node.ring.as_ref()?.pool.as_ref().filter(|pool| pool.keeps)?;
         let kept = pool.unused.saturating_add(self.policy.reserve);
+        if kept == 0 {
+            return None;
+        }
         // Somebody always can be served.
         let kept = kept.min(pool.slots.saturating_sub(1));
         let free = pool.slots.saturating_sub(node.flying);
@@ -84,13 +87,17 @@ impl<P: Eq + Hash> Scheduler<P> {
 
     /// Whose turn it is among the children of `at`.
     fn choose(&mut self, at: u32) -> Option<u32> {
-        let (guard, patience, now) = (self.policy.guard, self.policy.patience, self.now);
         self.see_off_ghosts(at);
+        let now = self.now;
         let ring = self.book.ring(at)?;
         if ring.ready_old == 0 {
             ring.since = now;
         }
-        let (run, has_waited) = (ring.run, now.saturating_sub(ring.since) >= patience);
+        if ring.new.first == NONE {
+            return self.choose_old(at);
+        }
+        let (run, waited) = (ring.run, now.saturating_sub(ring.since));
+        let (guard, has_waited) = (self.policy.guard, waited >= self.policy.patience);
         let Some(new) = self.choose_new(at) else { return self.choose_old(at) };
         if has_waited {
             return self.choose_old(at).or(Some(new));
