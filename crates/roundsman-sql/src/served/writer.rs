@@ -333,7 +333,10 @@ impl<W: super::backend::Write> Desk<W> {
             in_time(self.connection.write(changes, false)).await?;
             self.ledger.flushed();
         }
-        let wants = std::mem::take(&mut self.ledger.wants);
+        let mut wants = std::mem::take(&mut self.ledger.wants);
+        // Each message of a batch wants its topic, and what is in one is added up as it comes.
+        wants.topics.sort_unstable();
+        wants.topics.dedup();
         if !wants.is_empty() {
             let loaded = in_time(self.connection.load(&wants)).await?;
             self.ledger.absorb(&wants, loaded);

@@ -51,6 +51,20 @@ pub async fn held_per_topic(trial: Trial) {
     trial.accept_within(drafts("i", "t", 4..5), bounds).await.expect("someone is there");
 }
 
+/// What a topic holds counts once for each message of it, however many come together: also where
+/// the store was just opened and knows nothing of the topic yet.
+pub async fn held_per_topic_in_a_batch(trial: Trial) {
+    let bounds = Bounds { held_per_topic: 8, ..Bounds::NONE };
+    let held = |labels: std::ops::Range<u64>| -> Vec<Draft> {
+        labels.map(|label| Draft { held: true, ..draft("k", "t", label) }).collect()
+    };
+    trial.accept_within(held(0..3), bounds).await.expect("there is room");
+    let Some(trial) = trial.crash().await else { return };
+    trial.accept_within(held(3..8), bounds).await.expect("just room enough");
+    let answer = trial.accept_within(held(8..9), bounds).await;
+    assert_eq!(answer, Err(AcceptError::Refused(vec![refused(0, Bound::HeldPerTopic)])));
+}
+
 /// `max_ids` counts senders' ids and not those that are made.
 pub async fn ids(trial: Trial) {
     let bounds = Bounds { ids: 2, ..Bounds::NONE };

@@ -35,6 +35,7 @@ macro_rules! conformance {
                 the_last_tenth
                 backlog_per_key
                 held_per_topic
+                held_per_topic_in_a_batch
                 ids
                 a_duplicate_needs_no_room
                 a_conflict_before_a_bound
