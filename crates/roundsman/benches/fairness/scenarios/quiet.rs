@@ -62,13 +62,9 @@ pub(crate) fn ten_heavy(table: &mut Table) {
     table.row("S3", "10,000 light beside ten heavy, p99", (measured, bound), "ms", line);
     let (mean, worst) = jain_of_heavy(&mut fair(20), &jobs, (warm, until));
     let oracle = jain_of_heavy(&mut StartTime::new(&vec![1; 10_010]), &jobs, (warm, until));
-    let line = ("at least 0.999", mean >= 0.999);
-    table.row("S3", "Jain index of the heavy in a second, mean", (mean, oracle.0), "", line);
-    table.note(
-        "",
-        "  and in the worst second, theirs who know",
-        &format!("{worst:.4} / {:.4}", oracle.1),
-    );
+    let line = ("at least 0.999", worst >= 0.999);
+    table.row("S3", "worst Jain index of the heavy in a second", (worst, oracle.1), "", line);
+    table.note("", "  and the mean of all seconds", &format!("{mean:.4} / {:.4}", oracle.0));
     beside(table, &jobs, 20, (warm, until), 10);
 }
 
