@@ -87,27 +87,23 @@ enum Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (status, detail) = match self {
-            Self::NoUpgrade => (
+        let problem = match self {
+            Self::NoUpgrade => Problem::new(
                 StatusCode::BAD_REQUEST,
-                "this is an endpoint for WebSocket: `connection` must contain `upgrade`".into(),
+                "this is an endpoint for WebSocket: `connection` must contain `upgrade`",
             ),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "no more sockets are taken now".into()),
-            Self::Unspoken => (
+            Self::Busy => {
+                let detail = "no more sockets are taken now";
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
+            }
+            Self::Unspoken => Problem::new(
                 StatusCode::FORBIDDEN,
                 "Phoenix Channels V2 is spoken here: write ?vsn=2.0.0, and no subprotocol but \
-                 phoenix"
-                    .into(),
+                 phoenix",
             ),
-            Self::Denied(Denied { status, detail }) => {
-                (StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN), detail)
-            }
+            Self::Denied(denied) => denied.into(),
         };
-        let problem = Problem::new(status, detail);
-        match status {
-            StatusCode::SERVICE_UNAVAILABLE => problem.retry_after(5).into_response(),
-            _ => problem.into_response(),
-        }
+        problem.into_response()
     }
 }
 

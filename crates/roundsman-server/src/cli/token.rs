@@ -3,7 +3,7 @@
 use super::args::Token;
 use super::failure::Failure;
 use crate::auth::sign;
-use crate::config::{Config, Overrides, TokenKey};
+use crate::config::{Config, Overrides, TokenKey, parse_pattern};
 use std::io::{Write, stdout};
 use std::time::SystemTime;
 
@@ -38,11 +38,8 @@ fn check(token: &Token) -> Result<(), String> {
     if token.expires.is_zero() {
         return Err("--expires is nothing; write a time like 1h".to_owned());
     }
-    let is_pattern = |topics: &&String| {
-        let name = topics.strip_suffix('*').unwrap_or(topics);
-        topics.is_empty() || name.contains('*')
-    };
-    token.topics.iter().find(is_pattern).map_or(Ok(()), |topics| {
-        Err(format!("--topics is {topics:?}; write a topic, or how topics begin with * behind it"))
+    token.topics.iter().try_for_each(|topics| {
+        let parsed = parse_pattern(topics).map(drop);
+        parsed.map_err(|cure| format!("--topics is {topics:?}; {cure}"))
     })
 }

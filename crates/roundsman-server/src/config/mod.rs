@@ -29,6 +29,7 @@ mod written;
 pub use fault::Fault;
 pub use origin::Origin;
 pub use resolve::Overrides;
+pub(crate) use resolve::parse_pattern;
 pub use resolved::{Auth, Config, Limits, Secret, Tls, TokenKey, WEBHOOK};
 pub use store_url::StoreUrl;
 pub use units::{parse_span, write_span};

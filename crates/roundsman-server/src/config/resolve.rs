@@ -256,7 +256,7 @@ fn parse_network(written: &str) -> Result<IpNet, String> {
         .map_err(|_| "write an address or a network, like \"10.0.0.0/8\"".to_owned())
 }
 
-pub(super) fn parse_pattern(written: &str) -> Result<Pattern, String> {
+pub(crate) fn parse_pattern(written: &str) -> Result<Pattern, String> {
     let name = written.strip_suffix('*').unwrap_or(written);
     if written.is_empty() || name.contains('*') {
         return Err(

@@ -42,7 +42,13 @@ pub(crate) enum Answers {
 /// How long a node may say nothing where there is another.
 const STILL: Duration = Duration::from_secs(8);
 
-pub(crate) const ACCEPT_ONE_REPLICA: &str = "accept_weaker = [\"kafka-one-replica\"]\n";
+/// What has to be accepted of a store for tests: of Kafka, that its cluster is one broker.
+pub(crate) fn accepted_of(store: &str) -> &'static str {
+    match store.starts_with("kafka:") {
+        true => "accept_weaker = [\"kafka-one-replica\"]\n",
+        false => "",
+    }
+}
 
 /// What the tasks of a run share.
 pub(crate) struct Run {
@@ -93,8 +99,7 @@ impl Run {
         println!("{}: seed {}", self.name, self.seed);
         let folder = tempfile::tempdir().unwrap();
         let (rule, listeners) = self.clone().listeners().await;
-        // A cluster of one is what there is for tests.
-        let weaker = if self.store.starts_with("kafka:") { ACCEPT_ONE_REPLICA } else { "" };
+        let weaker = accepted_of(&self.store);
         std::fs::write(folder.path().join("roundsman.toml"), format!("{weaker}{rule}")).unwrap();
         let answers = trouble.answers();
         let senders: Vec<_> =

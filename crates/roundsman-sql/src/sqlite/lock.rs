@@ -4,10 +4,11 @@
 //! SQLite's own exclusive mode would keep our readers out as well. The operating system lets go of
 //! it when the process ends, however it ends; the empty lock file stays and means nothing.
 
+use super::create::beside;
 use roundsman_store::StoreError;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Held as long as the store is open.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub(super) struct Lock(#[expect(dead_code, reason = "held, never read")] File);
 impl Lock {
     /// Takes the lock of the database at `path`.
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
-        let beside = beside(path);
+        let beside = beside(path, ".lock");
         let unavailable = |error: std::io::Error| {
             StoreError::Unavailable(format!("{}: {error}", beside.display()))
         };
@@ -49,10 +50,4 @@ fn refusal(path: &Path, beside: &Path) -> StoreError {
          stop the other one, or give this one a file of its own",
         path.display()
     ))
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
 }

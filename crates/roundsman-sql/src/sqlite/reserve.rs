@@ -6,11 +6,11 @@
 //! everything goes on but accepting, which alone needs more and more. When there is room again it
 //! is set aside first, and then messages are taken.
 
+use super::create::{beside, remove};
 use super::error::Sql;
 use parking_lot::Mutex;
 use roundsman_store::StoreError;
 use rusqlite::Connection;
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -41,9 +41,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 impl Reserve {
     /// Sets room aside for the database at `path`, where that can be done.
     pub(super) fn beside(path: &Path) -> Self {
-        let mut name = path.as_os_str().to_owned();
-        name.push("-reserve");
-        let path = PathBuf::from(name);
+        let path = beside(path, "-reserve");
         let state = match set_aside(&path, BYTES) {
             Ok(()) => State::Kept,
             Err(error) => {
@@ -105,7 +103,7 @@ impl Reserve {
 #[cfg(target_os = "linux")]
 fn set_aside(path: &Path, bytes: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
-    let file = open(path)?;
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
     file.set_len(file.metadata()?.len().min(bytes))?;
     Ok(fallocate(&file, FallocateFlags::empty(), 0, bytes)?)
 }
@@ -114,16 +112,4 @@ fn set_aside(path: &Path, bytes: u64) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn set_aside(_: &Path, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(target_os = "linux")]
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).write(true).open(path)
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

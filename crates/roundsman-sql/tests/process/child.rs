@@ -4,8 +4,8 @@
 
 use roundsman_sql::SqliteStore;
 use roundsman_store::{
-    Bounds, Claim, Claimed, Draft, Fingerprint, Inspect, Outcome, Settlement, Store, SystemClock,
-    Which,
+    Ask, Bounds, Claim, Claimed, Draft, Fingerprint, Inspect, Outcome, Record, Settlement, Store,
+    SystemClock, Which,
 };
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -173,17 +173,20 @@ async fn claim_these(store: &SqliteStore, ids: &[String]) {
 
 /// Begins attempts that nobody ends: the next opening finds them cut off.
 async fn claim_some(store: &SqliteStore) {
-    let lanes = store.walk(None, 2).await.unwrap();
-    let asks = lanes.iter().map(|lane| roundsman_store::Ask {
-        lane: lane.id,
-        after: 0,
-        limit: 2,
-        max_bytes: 10_000,
-    });
-    let mut members = Vec::new();
-    for record in store.fetch(asks.collect()).await.unwrap().iter().flat_map(|lane| &lane.records) {
-        let attempt = record.next_attempt();
-        members.push(Claimed { lane: record.lane.id, seq: record.seq, attempt });
-    }
+    let members = next_attempts(store, 2, 2).await;
     store.claim(Claim { members, alone: false }).await.unwrap();
+}
+
+/// The next attempts of so many messages of each of so many lanes.
+pub(crate) async fn next_attempts(store: &SqliteStore, lanes: usize, each: usize) -> Vec<Claimed> {
+    let lanes = store.walk(None, lanes).await.unwrap();
+    let asks =
+        lanes.iter().map(|lane| Ask { lane: lane.id, after: 0, limit: each, max_bytes: 1 << 20 });
+    let fetched = store.fetch(asks.collect()).await.unwrap();
+    let records = fetched.iter().flat_map(|lane| &lane.records);
+    let next = |record: &Record| {
+        let attempt = record.next_attempt();
+        Claimed { lane: record.lane.id, seq: record.seq, attempt }
+    };
+    records.map(next).collect()
 }

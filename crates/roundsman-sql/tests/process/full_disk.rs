@@ -2,8 +2,7 @@
 
 use super::child;
 use roundsman_store::{
-    AcceptError, Ask, Bounds, Claim, Claimed, Inspect, Outcome, Settlement, Store, StoreError,
-    Which,
+    AcceptError, Bounds, Claim, Claimed, Inspect, Outcome, Settlement, Store, StoreError, Which,
 };
 use std::io::Write;
 use std::path::Path;
@@ -80,21 +79,10 @@ pub(crate) fn a_full_disk_can_be_emptied() {
 }
 
 async fn deliver_some(store: &roundsman_sql::SqliteStore) -> bool {
-    let lanes = store.walk(None, 10).await.unwrap();
-    let ask = |lane: &std::sync::Arc<roundsman_store::Lane>| Ask {
-        lane: lane.id,
-        after: 0,
-        limit: 20,
-        max_bytes: 1 << 20,
-    };
-    let fetched = store.fetch(lanes.iter().map(ask).collect()).await.unwrap();
-    let mut members = Vec::new();
-    for record in fetched.iter().flat_map(|lane| &lane.records) {
-        members.push(Claimed { lane: record.lane.id, seq: record.seq, attempt: 1 });
-    }
+    let members = child::next_attempts(store, 10, 20).await;
     let claim = store.claim(Claim { members: members.clone(), alone: false }).await.unwrap();
     let settle = |member: &Claimed| Settlement {
-        which: Which::At { lane: member.lane, seq: member.seq, attempt: 1 },
+        which: Which::At { lane: member.lane, seq: member.seq, attempt: member.attempt },
         claim: Some(claim),
         outcome: Outcome::Delivered,
     };

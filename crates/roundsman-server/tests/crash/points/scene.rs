@@ -2,14 +2,15 @@
 
 use super::receiver::Receiver;
 use crate::kind::{Kind, Place};
+use crate::paused::signal;
 use crate::proxy::Proxy;
-use crate::run::{ACCEPT_ONE_REPLICA, PATIENCE};
+use crate::run::{PATIENCE, accepted_of};
 use crate::trouble::{ready, serve};
 use crate::wire::{exchange, post};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 
 /// Topics under `hook:` go to the receiver, and the others to clients that acknowledge.
@@ -41,7 +42,7 @@ impl Scene {
     async fn at(place: Place, store: String) -> Self {
         let receiver = Receiver::listen().await;
         let folder = tempfile::tempdir().unwrap();
-        let weaker = if store.starts_with("kafka:") { ACCEPT_ONE_REPLICA } else { "" };
+        let weaker = accepted_of(&store);
         let rules = format!(
             "{weaker}\
              [retry]\nmax_attempts = 1\n\
@@ -88,9 +89,7 @@ impl Scene {
     }
 
     pub(super) async fn signal(&self, name: &str) {
-        let id = self.roundsman.id().unwrap().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();
-        assert!(sent.success());
+        signal(&self.roundsman, name).await;
     }
 
     /// Sends messages to a topic that say their number; whether each was a duplicate.
