@@ -30,11 +30,21 @@ impl Lead {
         self.claim = (7 * self.claim + took).div_ceil(8);
     }
 
-    /// How many messages go ahead of so many slots, where each takes `service`: half as much again
-    /// as the slots get done meanwhile, for neither time is always the same.
+    /// How long it is from a pick to its slot: its claim, and what went ahead.
+    pub(crate) fn way(&self) -> Duration {
+        Duration::from_micros(self.claim + self.stock())
+    }
+
+    /// What goes ahead of the slots, in microseconds of what they get done: half as much again as
+    /// the time of two claims, for it is not always the same.
+    fn stock(&self) -> u64 {
+        (2 * self.claim + Self::WAY) * 3 / 2
+    }
+
+    /// How many messages go ahead of so many slots, where each takes `service`.
     pub(crate) fn ahead(&self, slots: u32, service: Duration) -> u32 {
         let service = u64::try_from(service.as_micros()).unwrap_or(u64::MAX).max(1);
-        let done = u64::from(slots) * (2 * self.claim + Self::WAY) * 3 / 2 / service;
+        let done = u64::from(slots) * self.stock() / service;
         u32::try_from(done.min(Self::MOST)).unwrap_or(u32::MAX)
     }
 }

@@ -4,6 +4,7 @@ use super::keys::{Keys, moment};
 use crate::dispatch::Charge;
 use roundsman::fair::Account;
 use roundsman_store::{Key, Timestamp};
+use std::time::Duration;
 
 /// What was charged for a message that is with its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +37,22 @@ impl Keys {
         self.bound(|bounds, bar| bounds.end(key.as_str(), moment(now), bar));
     }
 
-    /// A message is still with its target: what it has cost so far is charged now.
-    pub(crate) fn run_on(&mut self, fare: &mut Fare, now: Timestamp) {
-        let so_far = micros(fare.since, now);
-        if self.charge == Charge::Time && so_far > fare.charged {
-            self.turns.charge(fare.account, so_far - fare.charged);
-            fare.charged = so_far;
+    /// A message is still with its target, having been picked `ahead` of its slot. Once it has
+    /// taken what was charged for it, it is charged on; whether it was.
+    pub(crate) fn run_on(&mut self, fare: &mut Fare, ahead: Duration, now: Timestamp) -> bool {
+        let is_over = self.charge == Charge::Time && fare.due(ahead) <= now;
+        if is_over {
+            let so_far = micros(fare.since.after(ahead), now);
+            fare.charged = self.turns.run_on(fare.account, fare.charged, so_far);
         }
+        is_over
+    }
+}
+
+impl Fare {
+    /// When the message will have taken what was charged for it.
+    pub(super) fn due(self, ahead: Duration) -> Timestamp {
+        self.since.after(ahead + Duration::from_micros(self.charged))
     }
 }
 

@@ -56,11 +56,15 @@ impl Lanes {
         seats.into_iter().for_each(|seats| self.seat_next(seats));
     }
 
-    /// Charges what is still with its target for the time it has been there.
-    pub(crate) fn run_on(&mut self, now: Timestamp) {
-        for lane in self.lanes.values_mut().filter(|lane| lane.flying > 0) {
-            for fare in lane.out.values_mut().filter_map(|out| out.fare.as_mut()) {
-                self.keys.run_on(fare, now);
+    /// Charges what is still with its target, and longer than was thought, for the time it has
+    /// been there.
+    pub(super) fn run_on(&mut self, now: Timestamp) {
+        let ahead = self.lead.way();
+        while let Some((id, seq)) = self.running.overdue(now) {
+            let out = self.lanes.get_mut(&id).and_then(|lane| lane.out.get_mut(&seq));
+            let Some(fare) = out.and_then(|out| out.fare.as_mut()) else { continue };
+            if self.keys.run_on(fare, ahead, now) {
+                self.running.begin(id, seq, *fare, ahead);
             }
         }
     }

@@ -7,6 +7,7 @@ use super::keys::Keys;
 use super::lane::{OutState, Resident};
 use super::needs::{Needs, Way};
 use super::parking::{Parking, Try, bar};
+use super::running::Running;
 use super::seats::Seats;
 use super::why::Aside;
 use crate::augment::Augment;
@@ -85,6 +86,7 @@ pub(crate) struct Lanes {
     pub(super) lanes: FxHashMap<LaneId, Resident>,
     pub(super) keys: Keys,
     pub(super) lead: Lead,
+    pub(super) running: Running,
     /// The endpoint of each augmentation's source.
     pub(super) sources: Box<[Endpoint]>,
     /// The moment that was last told.
@@ -118,6 +120,7 @@ impl Lanes {
     pub(crate) fn new(limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
             lead: Lead::default(),
+            running: Running::default(),
             keys: Keys::new(&limits.dispatch, &limits.capacities(), !limits.augments.is_empty()),
             sources: limits.augments.iter().map(Augment::endpoint).collect(),
             limits,

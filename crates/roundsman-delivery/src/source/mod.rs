@@ -39,6 +39,7 @@ mod parking;
 mod pick;
 mod reach;
 mod reading;
+mod running;
 mod seats;
 mod stage;
 #[cfg(test)]

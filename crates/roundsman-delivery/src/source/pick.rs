@@ -49,6 +49,7 @@ impl Lanes {
             return picked;
         }
         self.now = now;
+        self.run_on(now);
         while picked.messages.len() < demand && !picked.alone && !picked.is_full {
             let Some((account, id)) = self.keys.next(now) else { break };
             if let Some(lane) = self.lanes.get_mut(&id) {
@@ -218,7 +219,8 @@ impl Lanes {
             // Its lane is resident as long as it has a queue; said for completeness.
             return (Message { attempt: record.next_attempt(), record, again: false }, 0);
         };
-        let fare = Some(self.keys.start((lane.account, &lane.lane.key), bytes, now));
+        let fare = self.keys.start((lane.account, &lane.lane.key), bytes, now);
+        self.running.begin(id, record.seq, fare, self.lead.way());
         lane.flying += 1;
         (lane.idle, lane.had_turn) = (false, true);
         self.seats.take(&self.limits, lane);
@@ -238,7 +240,8 @@ impl Lanes {
             self.audience.add_out(&lane.lane.topic, 1);
         }
         let state = OutState::Flying { again };
-        lane.out.insert(record.seq, Out { attempt, bytes, history, state, fare });
+        let out = Out { attempt, bytes, history, state, fare: Some(fare) };
+        lane.out.insert(record.seq, out);
         (Message { record, attempt, again }, lane.rule)
     }
 }

@@ -287,7 +287,6 @@ impl SourceStage {
                 if !self.draining {
                     self.lanes.tick(self.clock.now());
                     self.lanes.try_parked(self.clock.now());
-                    self.lanes.run_on(self.clock.now());
                 }
                 self.lanes.sweep();
             }

@@ -242,7 +242,6 @@ impl World {
     pub(super) fn pass(&mut self, span: Duration) {
         self.now = self.now.after(span);
         self.lanes.tick(self.now);
-        self.lanes.run_on(self.now);
         self.lanes.sweep();
         self.serve();
     }

@@ -31,7 +31,7 @@ pub(crate) fn stream(luck: &mut Luck, first: u64, keys: u64, rate: f64, until: u
             return jobs;
         }
         let key = first + luck.below(keys);
-        jobs.push(Job { key, at, service: wait(luck, MEAN), charged: 0 });
+        jobs.push(Job { key, at, service: wait(luck, MEAN), number: 0 });
     }
 }
 

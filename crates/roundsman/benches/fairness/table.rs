@@ -27,7 +27,10 @@ impl Table {
         (line, reached): (&str, bool),
     ) {
         let ratio = if bound > 0.0 { format!("{:.2}", measured / bound) } else { "-".to_owned() };
-        let shown = |number: f64| format!("{number:.3} {unit}");
+        let shown = |number: f64| {
+            let digits = if number.abs() < 10.0 { 4 } else { 2 };
+            format!("{number:.digits$} {unit}")
+        };
         let verdict = if reached { "reached" } else { "MISSED" };
         println!(
             "{name:<5} {what:<46} {:>12} {:>12} {ratio:>7}  {line}: {verdict}",

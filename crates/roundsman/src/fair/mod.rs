@@ -55,6 +55,7 @@
 
 mod book;
 mod choose;
+mod cost;
 mod node;
 mod scheduler;
 mod service;

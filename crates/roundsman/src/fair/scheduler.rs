@@ -46,9 +46,9 @@ pub struct Scheduler<P> {
     /// The latest moment there was.
     pub(super) now: u64,
     /// What a message costs on average, times 64: the credit for a turn of weight 1.
-    quantum: u64,
+    pub(super) quantum: u64,
     /// How many costs that is the mean of, up to 64.
-    learned: u8,
+    pub(super) learned: u8,
     /// When to look again at keys that have had their turns for now.
     pub(super) alarms: BinaryHeap<Reverse<(u64, u32)>>,
     pub(super) pools: Vec<u32>,
@@ -270,27 +270,11 @@ impl<P: Eq + Hash> Scheduler<P> {
     /// path, what it costs, or where that is not known what its like has cost. Returns the charge.
     pub fn start(&mut self, account: Account, cost: Option<u64>, now: u64) -> u64 {
         self.now = self.now.max(now);
-        let cost = cost.unwrap_or_else(|| match self.book.node(account.0).mean {
-            0 => self.quantum(),
-            mean => mean,
-        });
+        let cost = cost.unwrap_or_else(|| self.usual(account));
         self.take_off(account.0, cost);
         self.end_turns(account.0);
         self.hold_up(account.0);
         cost
-    }
-
-    /// Work that is still being served has cost more than was charged for it.
-    pub fn charge(&mut self, account: Account, more: u64) {
-        let mut at = account.0;
-        while at != 0 {
-            let node = self.book.node_mut(at);
-            node.deficit = node.deficit.saturating_sub_unsigned(more);
-            node.whole = false;
-            let parent = node.parent;
-            self.keep_debt(at);
-            at = parent;
-        }
     }
 
     /// A service that was charged `charged` has ended and cost `cost`; its slot is free.
@@ -299,25 +283,6 @@ impl<P: Eq + Hash> Scheduler<P> {
         self.learn(account.0, cost);
         self.land(account.0, charged, cost);
         self.let_go(account.0);
-    }
-
-    /// What a message costs on average: what a turn of weight 1 is worth in the next lap.
-    #[must_use]
-    pub fn quantum(&self) -> u64 {
-        (self.quantum / 64).max(1)
-    }
-
-    fn learn(&mut self, at: u32, cost: u64) {
-        let cost = cost.min(u64::MAX >> 8);
-        // The mean of all at first, so that the prior does not matter for long; then of the latest.
-        self.learned = (self.learned + 1).min(64);
-        let each = u64::from(self.learned);
-        self.quantum = (self.quantum - self.quantum / each + cost * 64 / each).max(64);
-        let node = self.book.node_mut(at);
-        node.mean = match node.mean {
-            0 => cost.max(1),
-            mean => (mean - mean / 8 + cost / 8).max(1),
-        };
     }
 
     /// How many accounts there are, at every level; the root and pools among them.

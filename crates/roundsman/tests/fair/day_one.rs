@@ -145,7 +145,7 @@ fn a_change_of_weight_acts_on_the_backlog() {
 #[test]
 fn after_a_restart_no_message_passes_an_older_one_of_its_key() {
     let jobs: Vec<_> = (0..3000)
-        .map(|number| Job { key: number % 7, at: 0, service: 1000 + number, charged: 0 })
+        .map(|number| Job { key: number % 7, at: 0, service: 1000 + number, number: 0 })
         .collect();
     let mut order = Vec::new();
     let mut left = jobs;
@@ -198,13 +198,13 @@ fn colliding_hashes_cannot_merge_two_users() {
 #[test]
 fn memory_returns_to_nothing_after_a_million_keys_that_come_once() {
     let mut who = Fair::new(Policy::new(Terms::FREE), 8, Charge::Time);
-    let jobs = (0..100_000).map(|n| Job { key: n, at: n, service: 7, charged: 0 });
+    let jobs = (0..100_000).map(|n| Job { key: n, at: n, service: 7, number: 0 });
     let mut served = 0;
     run(&mut who, 8, u64::MAX, jobs, |_| served += 1);
     assert_eq!(served, 100_000);
     assert!(who.turns.is_empty());
     // And when all of them are there at once.
-    let jobs = (0..1_000_000).map(|n| Job { key: n, at: 0, service: 7, charged: 0 });
+    let jobs = (0..1_000_000).map(|n| Job { key: n, at: 0, service: 7, number: 0 });
     run(&mut who, 8, u64::MAX, jobs, |_| served += 1);
     assert_eq!(served, 1_100_000);
     assert!(who.turns.is_empty());

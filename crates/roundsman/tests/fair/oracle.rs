@@ -30,7 +30,7 @@ fn compare(keys: &[(u32, Vec<u64>)], until: u64) -> Result<(), TestCaseError> {
     for (key, (_, costs)) in keys.iter().enumerate() {
         let mut left = until;
         for service in costs.iter().cycle() {
-            jobs.push(Job { key: key as u64, at: 0, service: *service, charged: 0 });
+            jobs.push(Job { key: key as u64, at: 0, service: *service, number: 0 });
             left = match left.checked_sub(*service) {
                 Some(left) => left,
                 None => break,

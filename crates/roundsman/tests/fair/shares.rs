@@ -151,7 +151,7 @@ proptest! {
         let path = |key: u64| vec![key % 3, key];
         let mut who = Fair::with_paths(policy, 12, Charge::Time, path);
         let mut jobs: Vec<_> = arrivals.iter()
-            .map(|(key, at, service)| Job { key: *key, at: *at, service: *service, charged: 0 })
+            .map(|(key, at, service)| Job { key: *key, at: *at, service: *service, number: 0 })
             .collect();
         jobs.sort_by_key(|job| job.at);
         let mut starts = Vec::new();
@@ -248,7 +248,7 @@ fn a_rate_parks_a_key_and_time_frees_it() {
 fn coming_back_does_not_fill_the_bucket() {
     let every = Terms { rate: Rate::new(1, 1_000_000, 1), ..Terms::FREE };
     let mut who = Fair::new(Policy::new(every), 5, Charge::Count);
-    let jobs = (0..20).map(|number| Job { key: 1, at: number * 100_000, service: 10, charged: 0 });
+    let jobs = (0..20).map(|number| Job { key: 1, at: number * 100_000, service: 10, number: 0 });
     let mut starts = Vec::new();
     run(&mut who, 5, 5_000_001, jobs, |served| starts.push(served.start));
     assert_eq!(starts, [0, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000]);

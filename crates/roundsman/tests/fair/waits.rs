@@ -22,7 +22,7 @@ fn longest_gap(starts: &[u64], end: u64) -> u64 {
 #[test]
 fn a_stream_of_new_keys_starves_nobody() {
     let mut who = Fair::new(Policy::new(Terms::FREE), 4, Charge::Time);
-    let fresh = (0..20_000).map(|n| Job { key: 10 + n, at: n * 2000, service: 10_000, charged: 0 });
+    let fresh = (0..20_000).map(|n| Job { key: 10 + n, at: n * 2000, service: 10_000, number: 0 });
     let jobs = backlog(1, 10_000, 10_000).chain(fresh);
     let (mut starts, mut all) = (Vec::new(), 0);
     run(&mut who, 4, 40_000_000, jobs, |served| {
@@ -49,7 +49,7 @@ fn a_quiet_key_does_not_wait_for_backlogs() {
                 key: 1000 + n,
                 at: 200_000 + luck.below(1_000_000),
                 service: 10_000,
-                charged: 0,
+                number: 0,
             })
             .collect();
         quiet.sort_by_key(|job| job.at);
@@ -77,7 +77,7 @@ proptest! {
     ) {
         let mut who = Fair::new(Policy::new(Terms::FREE), slots as u32, Charge::Time);
         let mut jobs: Vec<_> = arrivals.iter()
-            .map(|(key, at)| Job { key: *key, at: *at, service: 500, charged: 0 })
+            .map(|(key, at)| Job { key: *key, at: *at, service: 500, number: 0 })
             .collect();
         jobs.sort_by_key(|job| job.at);
         let mut free = vec![0; slots];

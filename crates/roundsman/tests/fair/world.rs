@@ -11,8 +11,8 @@ pub(crate) struct Job {
     pub(crate) key: u64,
     pub(crate) at: u64,
     pub(crate) service: u64,
-    /// What was charged for it at its start.
-    pub(crate) charged: u64,
+    /// Which start it was; for the one who decides.
+    pub(crate) number: u64,
 }
 
 /// Who decides what is served next.
@@ -34,7 +34,8 @@ pub(crate) struct Served {
     pub(crate) start: u64,
 }
 
-/// Runs until `until`: `arrivals` in order of time, `slots` servers. Every start is told.
+/// Runs until `until`: `arrivals` in order of time, `slots` servers. Every start is told; what is
+/// being served at the end is done, whoever comes later.
 pub(crate) fn run(
     who: &mut dyn Discipline,
     slots: usize,
@@ -54,7 +55,7 @@ pub(crate) fn run(
         }
         let next = [arrivals.peek().map(|job| job.at), busy.peek().map(|end| end.0.0), who.alarm()];
         let Some(moment) = next.into_iter().flatten().min().filter(|moment| *moment < until) else {
-            return;
+            return busy.into_iter().for_each(|Reverse((end, job))| who.done(job, end));
         };
         now = now.max(moment);
         while let Some(Reverse((end, job))) = busy.peek().copied()
@@ -83,12 +84,17 @@ pub(crate) struct Fair {
     owners: HashMap<Account, u64>,
     path: fn(u64) -> Vec<u64>,
     charge: Charge,
+    started: u64,
+    /// By when a message will have taken what was charged for it; when it began, whose it is, and
+    /// which start it was.
+    due: BinaryHeap<Reverse<(u64, u64, u64, u64)>>,
 }
 
 struct Owner {
     account: Account,
     queue: VecDeque<Job>,
-    flying: usize,
+    /// What was charged for each start.
+    flying: HashMap<u64, u64>,
 }
 
 impl Fair {
@@ -105,17 +111,32 @@ impl Fair {
         path: fn(u64) -> Vec<u64>,
     ) -> Self {
         let turns = Scheduler::new(policy, slots);
-        Self { turns, keys: HashMap::new(), owners: HashMap::new(), path, charge }
+        let (keys, owners, due) = (HashMap::new(), HashMap::new(), BinaryHeap::new());
+        Self { turns, keys, owners, path, charge, started: 0, due }
     }
 
     pub(crate) fn waiting(&self, key: u64) -> usize {
         self.keys.get(&key).map_or(0, |owner| owner.queue.len())
     }
 
+    /// Charges what takes longer than was thought.
+    fn run_on(&mut self, now: u64) {
+        while self.charge == Charge::Time
+            && let Some(Reverse((due, since, key, number))) = self.due.peek().copied()
+            && due <= now
+        {
+            self.due.pop();
+            let Some(owner) = self.keys.get_mut(&key) else { continue };
+            let Some(charged) = owner.flying.get_mut(&number) else { continue };
+            *charged = self.turns.run_on(owner.account, *charged, now - since);
+            self.due.push(Reverse((since + *charged, since, key, number)));
+        }
+    }
+
     fn close(&mut self, key: u64) {
         if let Some(owner) = self.keys.get(&key)
             && owner.queue.is_empty()
-            && owner.flying == 0
+            && owner.flying.is_empty()
         {
             self.turns.close(owner.account);
             self.owners.remove(&owner.account);
@@ -130,19 +151,23 @@ impl Discipline for Fair {
             let path = (self.path)(job.key);
             let account = self.turns.open(self.turns.root(), path.iter());
             self.owners.insert(account, job.key);
-            Owner { account, queue: VecDeque::new(), flying: 0 }
+            Owner { account, queue: VecDeque::new(), flying: HashMap::new() }
         });
         owner.queue.push_back(job);
         self.turns.ready(owner.account, now);
     }
 
     fn take(&mut self, now: u64) -> Option<Job> {
+        self.run_on(now);
         let account = self.turns.next(now)?;
         let owner = self.keys.get_mut(&self.owners[&account])?;
         let mut job = owner.queue.pop_front()?;
         let cost = (self.charge == Charge::Count).then_some(1000);
-        job.charged = self.turns.start(account, cost, now);
-        owner.flying += 1;
+        let charged = self.turns.start(account, cost, now);
+        self.started += 1;
+        job.number = self.started;
+        owner.flying.insert(job.number, charged);
+        self.due.push(Reverse((now + charged, now, job.key, job.number)));
         if owner.queue.is_empty() {
             self.turns.rest(account);
         }
@@ -151,12 +176,12 @@ impl Discipline for Fair {
 
     fn done(&mut self, job: Job, now: u64) {
         let Some(owner) = self.keys.get_mut(&job.key) else { return };
+        let Some(charged) = owner.flying.remove(&job.number) else { return };
         let cost = match self.charge {
-            Charge::Count => job.charged,
+            Charge::Count => charged,
             Charge::Time => job.service,
         };
-        owner.flying -= 1;
-        self.turns.settle(owner.account, job.charged, cost, now);
+        self.turns.settle(owner.account, charged, cost, now);
         self.close(job.key);
     }
 
@@ -184,5 +209,5 @@ impl Luck {
 
 /// So many messages of a key, all there from the start.
 pub(crate) fn backlog(key: u64, count: u64, service: u64) -> impl Iterator<Item = Job> {
-    (0..count).map(move |_| Job { key, at: 0, service, charged: 0 })
+    (0..count).map(move |_| Job { key, at: 0, service, number: 0 })
 }

@@ -100,7 +100,7 @@ pub(crate) fn churn(table: &mut Table) {
         while at < until {
             at += wait(&mut luck, 1e6 / (2000.0 * load));
             key += 1;
-            jobs.push(Job { key, at, service: wait(&mut luck, MEAN), charged: 0 });
+            jobs.push(Job { key, at, service: wait(&mut luck, MEAN), number: 0 });
         }
         let mut who = fair(20);
         let (mut waits, mut last, mut gap, mut had, mut all) = (Waits::new(), 0, 0, 0_u64, 0_u64);
@@ -123,10 +123,16 @@ pub(crate) fn churn(table: &mut Table) {
         let share = had as f64 / all as f64 * 100.0;
         table.note("", "  share of the backlog", &format!("{share:.2} %"));
         // Everything is served in the end; nothing may be left of half a million keys.
-        let rest = std::iter::once(Job { key: u64::MAX, at: until, service: 1, charged: 0 });
-        run(&mut who, 2000, u64::MAX, rest, |_| {});
+        let rest = std::iter::once(Job { key: u64::MAX, at: until, service: 1, number: 0 });
+        run(&mut who, 20, u64::MAX, rest, |_| {});
         let left = who.turns.len() as f64 - 1.0;
-        table.note("", "  accounts left when all is served", &format!("{left}"));
+        table.row(
+            "S4",
+            "  accounts left when all is served",
+            (left, 0.0),
+            "",
+            ("none", left == 0.0),
+        );
         beside(table, &jobs, 20, (warm, until), 1);
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn zipf(table: &mut Table) {
         at += wait(&mut luck, 1e6 / offered);
         let draw = luck.below(1 << 40) as f64 / (1_u64 << 40) as f64 * offered;
         let key = sums.partition_point(|sum| *sum <= draw) as u64;
-        jobs.push(Job { key, at, service: wait(&mut luck, MEAN), charged: 0 });
+        jobs.push(Job { key, at, service: wait(&mut luck, MEAN), number: 0 });
     }
     let (mut drawn, mut had) = (vec![0.0; wanted.len()], vec![0.0; wanted.len()]);
     jobs.iter().for_each(|job| drawn[job.key as usize] += 1.0);
@@ -109,7 +109,7 @@ pub(crate) fn bursts(table: &mut Table) {
             key: n % keys,
             at: burst * 10 * SECOND,
             service: 10_000,
-            charged: 0,
+            number: 0,
         })
     });
     let mut starts: HashMap<u64, Vec<u64>> = HashMap::new();
@@ -162,7 +162,7 @@ pub(crate) fn trickle(table: &mut Table) {
         return;
     }
     let mut jobs: Vec<Job> =
-        (0..4).map(|key| Job { key, at: 0, service: 10_000, charged: 0 }).collect();
+        (0..4).map(|key| Job { key, at: 0, service: 10_000, number: 0 }).collect();
     jobs.extend(backlog(4, 10_000, 10_000));
     let mut had = [0.0; 5];
     let mut who = Trickle { inner: fair(1), below: 4 };
