@@ -1,4 +1,4 @@
-//! The store in one SQLite file: one thread writes and groups commits, two threads read.
+//! The store in one SQLite file: one thread writes and groups commits, two threads read, one moves.
 //!
 //! ```text
 //!            accept claim settle block release promote        walk fetch        find counts dead
@@ -25,6 +25,8 @@
 //!   the claims know the messages in flight, which demand bounds.
 //! * **One process.** A lock of the operating system on a file beside it keeps others out; see
 //!   [`lock`]. The claims and the books rely on it.
+//! * **Nobody waits for a move from the WAL into the file.** A thread of its own does the bulk of it
+//!   beside the writer, and the writer the little that came since; see [`mover`].
 //! * **A full disk can be emptied.** Some room is set aside ([`reserve`]), and given up when a commit
 //!   finds none: from then on all goes on but accepting.
 //!
@@ -48,6 +50,7 @@ mod lanes;
 mod ledger;
 mod lock;
 mod message;
+mod mover;
 mod open;
 mod operate;
 mod probe;

@@ -17,9 +17,9 @@ use std::time::Duration;
 /// Before 3.51.3 two connections that write or checkpoint at once can corrupt a WAL file.
 pub(super) const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// Pages of WAL (4 KiB each) after which a commit moves them into the database. Large, because the
-/// move costs two syncs and a page that changed a hundred times is moved once.
-const CHECKPOINT_PAGES: i32 = 4000;
+/// Pages of WAL (4 KiB each) after which a commit moves them into the database, come what may: long
+/// before, the mover has done so.
+const CHECKPOINT_PAGES: i32 = 16_000;
 
 /// What a WAL that one huge commit has grown is cut back to.
 const WAL_BYTES: i64 = 64 << 20;

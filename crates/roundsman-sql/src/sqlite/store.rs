@@ -1,9 +1,10 @@
-//! The handle: the store contract as calls to three threads.
+//! The handle: the store contract as calls to three threads, and a fourth that follows behind them.
 
 use super::call::{Call, Perform};
 use super::error::store_error;
 use super::ledger::{Ledger, Place};
 use super::lock::Lock;
+use super::mover::Mover;
 use super::open::{self, Head};
 use super::reader::{self, Read, Reader};
 use super::reserve::Reserve;
@@ -93,6 +94,7 @@ impl SqliteStore {
             ledger: Some(ledger),
             inbox,
             hints: hint_sender,
+            mover: Mover::begin(&path, |work| spawn("roundsman-move", work))?,
             readers: vec![road_thread, looks_thread],
             lock,
             ended: ended_sender,

@@ -5,6 +5,7 @@ use super::call::Command;
 use super::error::store_error;
 use super::ledger::{Ledger, Place};
 use super::lock::Lock;
+use super::mover::Mover;
 use super::open;
 use roundsman_store::HintSender;
 use roundsman_store::StoreError;
@@ -25,6 +26,7 @@ pub(super) struct Writer {
     pub(super) ledger: Option<Ledger>,
     pub(super) inbox: Receiver<Write>,
     pub(super) hints: HintSender,
+    pub(super) mover: Mover,
     /// Ended before the lock is let go.
     pub(super) readers: Vec<JoinHandle<()>>,
     pub(super) lock: Lock,
@@ -69,11 +71,23 @@ impl Writer {
         for call in group {
             call.answer(fate.clone());
         }
+        if fate.is_ok() {
+            self.tidy();
+        }
         fate
     }
 
+    /// Keeps the WAL short, once those who waited for the commit have their answers.
+    fn tidy(&mut self) {
+        let Some(ledger) = &self.ledger else { return };
+        if let Err(error) = self.mover.committed(&ledger.connection) {
+            tracing::debug!(%error, "the WAL could not be moved");
+        }
+    }
+
     fn end(self) {
-        let Self { place, mut ledger, readers, lock, ended, .. } = self;
+        let Self { place, mut ledger, mut mover, readers, lock, ended, .. } = self;
+        mover.end();
         for reader in readers {
             // One that panicked has nothing left to end.
             let _ = reader.join();
