@@ -59,7 +59,8 @@ pub(crate) fn run(role: &str) {
         }
         "accept" => block_on(accept_one_after_the_other(&store, &file)),
         "fill" => block_on(fill_until_it_fails(&store)),
-        "churn" => block_on(churn(&store)),
+        "churn" => block_on(churn(&store, 300)),
+        "churn-large" => block_on(churn(&store, 20_000)),
         other => panic!("no role {other}"),
     }
 }
@@ -124,19 +125,21 @@ async fn fill_until_it_fails(store: &Arc<SqliteStore>) {
     }
 }
 
-/// Four tasks that accept, claim and settle until somebody kills the process.
-async fn churn(store: &Arc<SqliteStore>) {
+/// Four tasks that accept payloads of so many bytes, claim and settle until somebody kills the
+/// process.
+async fn churn(store: &Arc<SqliteStore>, payload: usize) {
     say("open");
-    let tasks: Vec<_> = (0..4).map(|task| tokio::spawn(churn_task(store.clone(), task))).collect();
+    let tasks: Vec<_> =
+        (0..4).map(|task| tokio::spawn(churn_task(store.clone(), task, payload))).collect();
     for task in tasks {
         task.await.unwrap();
     }
 }
 
-async fn churn_task(store: Arc<SqliteStore>, task: u32) {
+async fn churn_task(store: Arc<SqliteStore>, task: u32, payload: usize) {
     for round in 0_u64.. {
         let name = |number: usize| format!("{}-{task}-{round}-{number}", std::process::id());
-        let mut batch = drafts(10, 300);
+        let mut batch = drafts(10, payload);
         for (number, draft) in batch.iter_mut().enumerate() {
             let id = name(number);
             draft.id = Some((id.as_str().into(), Fingerprint::of(&[id.as_bytes()])));

@@ -17,12 +17,16 @@ fn main() {
     if let Ok(role) = std::env::var(child::ROLE) {
         return child::run(&role);
     }
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 8] = [
         ("a_second_process_is_refused", lock::a_second_process_is_refused),
         ("every_answer_comes_after_its_sync", sync::every_answer_comes_after_its_sync),
         ("a_full_disk_keeps_nothing_unanswered", full_disk::a_full_disk_keeps_nothing_unanswered),
         ("a_full_disk_can_be_emptied", full_disk::a_full_disk_can_be_emptied),
         ("what_was_answered_survives_kills", recover::what_was_answered_survives_kills),
+        (
+            "what_was_answered_survives_kills_while_the_wal_is_moved",
+            recover::what_was_answered_survives_kills_while_the_wal_is_moved,
+        ),
         ("a_kill_while_the_file_is_made", recover::a_kill_while_the_file_is_made),
         ("a_torn_tail_takes_no_earlier_commit", torn::a_torn_tail_takes_no_earlier_commit),
     ];

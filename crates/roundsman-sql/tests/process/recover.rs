@@ -3,19 +3,36 @@
 use super::child;
 use roundsman_store::{Inspect, State, Store};
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 const KILLS: usize = 24;
 
 pub(crate) fn what_was_answered_survives_kills() {
+    survives("churn", KILLS, 100..60_000);
+}
+
+/// Large messages, so that the WAL is moved into the file all the time.
+pub(crate) fn what_was_answered_survives_kills_while_the_wal_is_moved() {
+    let moved = survives("churn-large", 8, 50_000..500_000);
+    assert!(moved > 0, "nothing was moved before a kill");
+}
+
+/// Kills a child so often, each after so many microseconds; how often the file itself had grown
+/// by then, which only a move does.
+fn survives(role: &str, kills: usize, waits: Range<u64>) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("roundsman.db");
+    let length = |file: &Path| std::fs::metadata(file).unwrap().len();
     let mut ledger = Ledger::default();
-    for kill in 0..KILLS {
-        let mut victim = child::command("churn", &file).spawn().unwrap();
+    let mut moved = 0;
+    for kill in 0..kills {
+        let mut victim = child::command(role, &file).spawn().unwrap();
         let mut lines = child::lines(&mut victim);
         assert_eq!(lines.next().as_deref(), Some("open"));
-        let wait = Duration::from_micros(rand::random_range(100..60_000));
+        let before = length(&file);
+        let wait = Duration::from_micros(rand::random_range(waits.clone()));
         let killer = std::thread::spawn(move || {
             std::thread::sleep(wait);
             victim.kill().unwrap();
@@ -23,9 +40,11 @@ pub(crate) fn what_was_answered_survives_kills() {
         });
         lines.for_each(|line| ledger.note(&line));
         killer.join().unwrap();
+        moved += usize::from(length(&file) > before);
         child::block_on(ledger.check(&file, kill));
     }
-    assert!(ledger.accepted.len() > KILLS, "hardly anything was accepted");
+    assert!(ledger.accepted.len() > kills, "hardly anything was accepted");
+    moved
 }
 
 /// Whoever is killed while the file is made leaves nothing that the next one stumbles over.
@@ -91,7 +110,7 @@ impl Ledger {
         }
     }
 
-    async fn check(&self, file: &std::path::Path, kill: usize) {
+    async fn check(&self, file: &Path, kill: usize) {
         let store = child::open(file);
         for (id, is_settled) in &self.accepted {
             let sighting = store.find(id).await.unwrap();
