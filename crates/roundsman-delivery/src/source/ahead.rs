@@ -31,7 +31,7 @@ impl Lead {
     }
 
     /// How long it is from a pick to its slot: its claim, and what went ahead.
-    pub(crate) fn way(&self) -> Duration {
+    pub(crate) fn before_slot(&self) -> Duration {
         Duration::from_micros(self.claim + self.stock())
     }
 

@@ -12,6 +12,8 @@ pub(crate) struct Fare {
     account: Account,
     charged: u64,
     since: Timestamp,
+    /// When its service is thought to begin: it may have been picked ahead of its slot.
+    begins: Timestamp,
 }
 
 impl Keys {
@@ -24,7 +26,7 @@ impl Keys {
     ) -> Fare {
         let charged = self.turns.start(account, self.charge.before(bytes), moment(now));
         self.bound(|bounds, bar| bounds.start(key.as_str(), moment(now), bar));
-        Fare { account, charged, since: now }
+        Fare { account, charged, since: now, begins: now }
     }
 
     /// The target is done with a message of a key; `took` where it is known how long that was.
@@ -37,22 +39,27 @@ impl Keys {
         self.bound(|bounds, bar| bounds.end(key.as_str(), moment(now), bar));
     }
 
-    /// A message is still with its target, having been picked `ahead` of its slot. Once it has
-    /// taken what was charged for it, it is charged on; whether it was.
-    pub(crate) fn run_on(&mut self, fare: &mut Fare, ahead: Duration, now: Timestamp) -> bool {
-        let is_over = self.charge == Charge::Time && fare.due(ahead) <= now;
-        if is_over {
-            let so_far = micros(fare.since.after(ahead), now);
-            fare.charged = self.turns.run_on(fare.account, fare.charged, so_far);
-        }
-        is_over
+    /// When a message will have taken what was charged for it, where that is time.
+    pub(crate) fn due(&self, fare: Fare) -> Option<Timestamp> {
+        let span = Duration::from_micros(fare.charged);
+        (self.charge == Charge::Time).then(|| fare.begins.after(span))
+    }
+
+    /// A message is still with its target: once it has taken what was charged for it, it is charged
+    /// on. Answers when to look at it again, where it was.
+    pub(crate) fn run_on(&mut self, fare: &mut Fare, now: Timestamp) -> Option<Timestamp> {
+        self.due(*fare).filter(|due| *due <= now)?;
+        let so_far = micros(fare.begins, now);
+        fare.charged = self.turns.run_on(fare.account, fare.charged, so_far);
+        self.due(*fare)
     }
 }
 
 impl Fare {
-    /// When the message will have taken what was charged for it.
-    pub(super) fn due(self, ahead: Duration) -> Timestamp {
-        self.since.after(ahead + Duration::from_micros(self.charged))
+    /// The same for a message that was picked so long before its slot is free: the way there is
+    /// not charged while it runs.
+    pub(crate) fn picked_ahead(self, span: Duration) -> Self {
+        Self { begins: self.since.after(span), ..self }
     }
 }
 

@@ -59,12 +59,11 @@ impl Lanes {
     /// Charges what is still with its target, and longer than was thought, for the time it has
     /// been there.
     pub(super) fn run_on(&mut self, now: Timestamp) {
-        let ahead = self.lead.way();
         while let Some((id, seq)) = self.running.overdue(now) {
             let out = self.lanes.get_mut(&id).and_then(|lane| lane.out.get_mut(&seq));
             let Some(fare) = out.and_then(|out| out.fare.as_mut()) else { continue };
-            if self.keys.run_on(fare, ahead, now) {
-                self.running.begin(id, seq, *fare, ahead);
+            if let Some(due) = self.keys.run_on(fare, now) {
+                self.running.watch(due, id, seq);
             }
         }
     }

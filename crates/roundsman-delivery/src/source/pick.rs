@@ -220,7 +220,10 @@ impl Lanes {
             return (Message { attempt: record.next_attempt(), record, again: false }, 0);
         };
         let fare = self.keys.start((lane.account, &lane.lane.key), bytes, now);
-        self.running.begin(id, record.seq, fare, self.lead.way());
+        let fare = fare.picked_ahead(self.lead.before_slot());
+        if let Some(due) = self.keys.due(fare) {
+            self.running.watch(due, id, record.seq);
+        }
         lane.flying += 1;
         (lane.idle, lane.had_turn) = (false, true);
         self.seats.take(&self.limits, lane);

@@ -1,10 +1,8 @@
 //! What is with its target, and when to charge its key on: running work is paid for as it runs. Pure.
 
-use super::fare::Fare;
 use roundsman_store::{LaneId, Timestamp};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::Duration;
 
 /// Messages with their targets, by when each will have taken what was charged for it: so that the
 /// many that take no longer than was thought are never looked at, nor is anything but when a turn
@@ -13,8 +11,8 @@ use std::time::Duration;
 pub(crate) struct Running(BinaryHeap<Reverse<(Timestamp, LaneId, u64)>>);
 
 impl Running {
-    pub(super) fn begin(&mut self, lane: LaneId, seq: u64, fare: Fare, ahead: Duration) {
-        self.0.push(Reverse((fare.due(ahead), lane, seq)));
+    pub(super) fn watch(&mut self, due: Timestamp, lane: LaneId, seq: u64) {
+        self.0.push(Reverse((due, lane, seq)));
     }
 
     /// One whose time is over; it may have ended since.
@@ -35,6 +33,7 @@ mod tests {
     use super::*;
     use crate::dispatch::{Charge, Dispatch};
     use roundsman_store::Key;
+    use std::time::Duration;
 
     const MILLI: Duration = Duration::from_millis(1);
 
@@ -55,10 +54,8 @@ mod tests {
         for _ in 0..100 {
             now = now.after(MILLI);
             while let Some((_, seq)) = running.overdue(now) {
-                let fare: &mut Fare = slowly.as_mut().unwrap();
-                if keys.run_on(fare, Duration::ZERO, now) {
-                    running.begin(LaneId(1), seq, *fare, Duration::ZERO);
-                }
+                let due = keys.run_on(slowly.as_mut().unwrap(), now);
+                due.into_iter().for_each(|due| running.watch(due, LaneId(1), seq));
             }
             let Some((account, lane)) = keys.next(now) else { continue };
             let key = if account == a { &slow } else { &quick };
@@ -66,7 +63,7 @@ mod tests {
             keys.wait(account, lane, false, now);
             if account == a && slowly.is_none() {
                 slowly = Some(fare);
-                running.begin(lane, 1, fare, Duration::ZERO);
+                keys.due(fare).into_iter().for_each(|due| running.watch(due, lane, 1));
                 continue;
             }
             others += usize::from(account == b);
@@ -91,10 +88,10 @@ mod tests {
         let account = keys.open(&key, 0);
         keys.wait(account, LaneId(1), false, Timestamp(0));
         assert!(keys.next(Timestamp(0)).is_some());
-        let fare = keys.start((account, &key), 1, Timestamp(0));
+        let fare = keys.start((account, &key), 1, Timestamp(0)).picked_ahead(MILLI);
+        let due = keys.due(fare).unwrap();
         let mut running = Running::default();
-        running.begin(LaneId(1), 7, fare, MILLI);
-        let due = fare.due(MILLI);
+        running.watch(due, LaneId(1), 7);
         assert_eq!(running.overdue(Timestamp(due.0 - 1)), None);
         assert_eq!(running.overdue(due), Some((LaneId(1), 7)));
         assert_eq!(running.overdue(due), None);

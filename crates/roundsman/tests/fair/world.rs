@@ -121,8 +121,7 @@ impl Fair {
 
     /// Charges what takes longer than was thought.
     fn run_on(&mut self, now: u64) {
-        while self.charge == Charge::Time
-            && let Some(Reverse((due, since, key, number))) = self.due.peek().copied()
+        while let Some(Reverse((due, since, key, number))) = self.due.peek().copied()
             && due <= now
         {
             self.due.pop();
@@ -167,7 +166,9 @@ impl Discipline for Fair {
         self.started += 1;
         job.number = self.started;
         owner.flying.insert(job.number, charged);
-        self.due.push(Reverse((now + charged, now, job.key, job.number)));
+        if self.charge == Charge::Time {
+            self.due.push(Reverse((now + charged, now, job.key, job.number)));
+        }
         if owner.queue.is_empty() {
             self.turns.rest(account);
         }
