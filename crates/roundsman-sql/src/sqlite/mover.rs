@@ -5,12 +5,12 @@
 //! if all of it has been moved, which is never so while the writer adds to it. So this thread moves
 //! the bulk, and the writer, between two commits, the little that has come since.
 
-use super::error::Sql;
+use super::error::{Sql, store_error};
 use super::open;
+use roundsman_store::StoreError;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::thread::JoinHandle;
 
 /// Pages in the WAL (4 KiB each) that are worth a move. Many, because it costs two syncs, and a
 /// page that changed a hundred times is moved once.
@@ -22,12 +22,11 @@ const COMMITS: u32 = 16;
 /// How often the writer tries to move the rest: a reader may be looking at what was before.
 const TRIES: u32 = 8;
 
-/// The writer's side of it.
+/// The writer's side of it. Without it the thread ends.
 #[derive(Debug)]
 pub(super) struct Mover {
-    desk: Option<SyncSender<()>>,
+    desk: SyncSender<()>,
     moved: Receiver<()>,
-    thread: Option<JoinHandle<()>>,
     /// Commits since the writer last looked.
     commits: u32,
     work: Work,
@@ -42,38 +41,27 @@ enum Work {
     Rest(u32),
 }
 
-/// What is in the WAL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Pages {
-    /// All of them since it began.
-    written: i64,
-    moved: i64,
-}
-
 impl Mover {
-    /// Begins with `spawn`, which is given the work of the thread.
-    pub(super) fn begin<E>(
-        path: &Path,
-        spawn: impl FnOnce(Box<dyn FnOnce() + Send>) -> Result<JoinHandle<()>, E>,
-    ) -> Result<Self, E> {
+    /// The writer's side, and what the thread does.
+    pub(super) fn new(path: &Path) -> (Self, impl FnOnce() + Send + use<>) {
         let (desk, asked) = sync_channel(1);
         let (tell, moved) = sync_channel(1);
         let path = path.to_owned();
-        let thread = spawn(Box::new(move || run(&path, &asked, &tell)))?;
-        Ok(Self { desk: Some(desk), moved, thread: Some(thread), commits: 0, work: Work::None })
+        let new = Self { desk, moved, commits: 0, work: Work::None };
+        (new, move || run(&path, &asked, &tell))
     }
 
     /// The writer has committed, and nothing of its is under way.
     ///
     /// # Errors
-    /// As [`Connection::query_row`]; the commit stands all the same.
+    /// The WAL could not be looked at or moved; the commit stands all the same.
     pub(super) fn committed(&mut self, connection: &Connection) -> Sql<()> {
         self.commits += 1;
         match self.work {
             Work::None if self.commits >= COMMITS => {
                 self.commits = 0;
-                let pages = pages(connection, "NOOP")?;
-                if pages.written - pages.moved >= MANY_PAGES && self.ask() {
+                let wal = open::checkpoint(connection, "NOOP")?;
+                if wal.written - wal.moved >= MANY_PAGES && self.desk.try_send(()).is_ok() {
                     self.work = Work::Bulk;
                 }
             }
@@ -89,24 +77,13 @@ impl Mover {
         Ok(())
     }
 
-    fn ask(&self) -> bool {
-        self.desk.as_ref().is_some_and(|desk| desk.try_send(()).is_ok())
-    }
-
     fn rest(&mut self, connection: &Connection, tries: u32) -> Sql<()> {
         self.work = Work::None;
-        let pages = pages(connection, "PASSIVE")?;
-        if pages.moved < pages.written && tries > 1 {
+        let wal = open::checkpoint(connection, "PASSIVE")?;
+        if wal.moved < wal.written && tries > 1 {
             self.work = Work::Rest(tries - 1);
         }
         Ok(())
-    }
-
-    /// Waits for the end of what is being moved.
-    pub(super) fn end(&mut self) {
-        self.desk = None;
-        // One that panicked has nothing left to end.
-        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -122,23 +99,12 @@ fn run(path: &Path, asked: &Receiver<()>, tell: &SyncSender<()>) {
     }
 }
 
-fn bulk(
-    path: &Path,
-    connection: &mut Option<Connection>,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn bulk(path: &Path, connection: &mut Option<Connection>) -> Result<(), StoreError> {
     let connection = match connection {
         Some(connection) => connection,
         none => none.insert(open::writing(path, OpenFlags::empty())?),
     };
-    pages(connection, "PASSIVE")?;
-    Ok(())
-}
-
-/// Moves in this mode, or only looks; what there is then.
-fn pages(connection: &Connection, mode: &str) -> Sql<Pages> {
-    connection
-        .prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?
-        .query_row((), |row| Ok(Pages { written: row.get(1)?, moved: row.get(2)? }))
+    open::checkpoint(connection, "PASSIVE").map(drop).map_err(|error| store_error(path, &error))
 }
 
 #[cfg(test)]
@@ -160,8 +126,8 @@ mod tests {
         create::create(&path).unwrap();
         let writer = open::writing(&path, OpenFlags::empty()).unwrap();
         let reader = open::reading(&path).unwrap();
-        let spawn = |work: Box<dyn FnOnce() + Send>| std::thread::Builder::new().spawn(work);
-        let mut mover = Mover::begin(&path, spawn).unwrap();
+        let (mut mover, work) = Mover::new(&path);
+        let thread = std::thread::spawn(work);
         let (mut bulks, mut most) = (0, 0);
         for number in 0..400 {
             commit(&writer);
@@ -176,10 +142,11 @@ mod tests {
                 number + 1
             );
             if mover.work == Work::None {
-                most = most.max(pages(&writer, "NOOP").unwrap().written);
+                most = most.max(open::checkpoint(&writer, "NOOP").unwrap().written);
             }
         }
-        mover.end();
+        drop(mover);
+        thread.join().unwrap();
         assert!(bulks >= 2, "{bulks} moves of 20,000 pages");
         assert!(most < 4 * MANY_PAGES, "{most} pages");
         let checked: String =

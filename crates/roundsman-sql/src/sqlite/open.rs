@@ -109,7 +109,7 @@ pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
     let mut connection = writing(path, OpenFlags::empty())?;
     schema::migrate(&mut connection).map_err(sql)?;
     // Into the file itself, where its head can be read.
-    checkpoint(&connection).map_err(sql)
+    checkpoint(&connection, "TRUNCATE").map(drop).map_err(sql)
 }
 
 /// A connection that writes; without more flags, to a file that is there.
@@ -161,9 +161,21 @@ fn set_up(connection: &Connection, cache: i64) -> Sql<()> {
     connection.pragma_update(None, "checkpoint_fullfsync", true)
 }
 
-/// Moves everything from the WAL into the database and empties it.
-pub(super) fn checkpoint(connection: &Connection) -> Sql<()> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
+/// What is in the WAL, in pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wal {
+    /// All of them since it began.
+    pub(super) written: i64,
+    /// Those of them that are in the database too.
+    pub(super) moved: i64,
+}
+
+/// Moves from the WAL into the database in one of SQLite's modes: `NOOP` only looks, `PASSIVE` moves
+/// what nobody is in the way of, `TRUNCATE` waits, moves everything and empties it.
+pub(super) fn checkpoint(connection: &Connection, mode: &str) -> Sql<Wal> {
+    connection
+        .prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?
+        .query_row((), |row| Ok(Wal { written: row.get(1)?, moved: row.get(2)? }))
 }
 
 /// What each opening writes first: its epoch, and the salt where there is none. Answers both.

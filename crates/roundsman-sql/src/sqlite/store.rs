@@ -87,6 +87,8 @@ impl SqliteStore {
         let (writer_desk, inbox) = channel();
         let (road, road_thread) = reading(&place, "roundsman-read")?;
         let (looks, looks_thread) = reading(&place, "roundsman-look")?;
+        let (mover, work) = Mover::new(&path);
+        let move_thread = spawn("roundsman-move", work)?;
         let (hint_sender, hints) = HintSender::new();
         let (ended_sender, ended) = oneshot::channel();
         let writer = Writer {
@@ -94,8 +96,8 @@ impl SqliteStore {
             ledger: Some(ledger),
             inbox,
             hints: hint_sender,
-            mover: Mover::begin(&path, |work| spawn("roundsman-move", work))?,
-            readers: vec![road_thread, looks_thread],
+            mover,
+            others: vec![road_thread, looks_thread, move_thread],
             lock,
             ended: ended_sender,
         };

@@ -27,8 +27,8 @@ pub(super) struct Writer {
     pub(super) inbox: Receiver<Write>,
     pub(super) hints: HintSender,
     pub(super) mover: Mover,
-    /// Ended before the lock is let go.
-    pub(super) readers: Vec<JoinHandle<()>>,
+    /// Those who read and the one who moves: ended before the lock is let go.
+    pub(super) others: Vec<JoinHandle<()>>,
     pub(super) lock: Lock,
     /// Told at the very end.
     pub(super) ended: oneshot::Sender<Result<(), StoreError>>,
@@ -86,14 +86,16 @@ impl Writer {
     }
 
     fn end(self) {
-        let Self { place, mut ledger, mut mover, readers, lock, ended, .. } = self;
-        mover.end();
-        for reader in readers {
+        let Self { place, mut ledger, mover, others, lock, ended, .. } = self;
+        drop(mover);
+        for thread in others {
             // One that panicked has nothing left to end.
-            let _ = reader.join();
+            let _ = thread.join();
         }
         let checkpointed = match &mut ledger {
-            Some(ledger) => ledger.catch_up().and_then(|()| open::checkpoint(&ledger.connection)),
+            Some(ledger) => ledger
+                .catch_up()
+                .and_then(|()| open::checkpoint(&ledger.connection, "TRUNCATE").map(drop)),
             None => Ok(()),
         };
         drop(ledger);
