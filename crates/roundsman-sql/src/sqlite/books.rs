@@ -9,7 +9,9 @@
 use super::accounts::Accounts;
 use super::error::Sql;
 use super::lanes::Lanes;
+use super::road::{Pace, Road};
 use super::row::{int, number};
+use super::young::Young;
 use crate::lane_row::{LaneRow, Shift};
 use roundsman_store::{Block, Counts, Key, Lane, LaneId, Timestamp};
 use rusqlite::Connection;
@@ -33,13 +35,12 @@ pub(super) struct Shifted {
     pub(super) is_blocked: bool,
 }
 
-/// From the messages to the lanes, from the lanes to the keys. Costs a look at an index that holds
-/// only numbers.
+/// From the road to the lanes, from the lanes to the keys. Costs a look at a table that holds only
+/// numbers.
 const RECOUNT: &str = "
 BEGIN IMMEDIATE;
 UPDATE lane SET ready = (
-    SELECT count(*) FROM message INDEXED BY message_lane
-    WHERE message.lane = lane.id AND message.due IS NULL
+    SELECT count(*) FROM road WHERE road.lane = lane.id
 ) WHERE (SELECT exact FROM state) = 0;
 DELETE FROM account WHERE (SELECT exact FROM state) = 0;
 INSERT INTO account
@@ -54,6 +55,7 @@ pub(super) struct Books {
     pub(super) counts: Counts,
     pub(super) accounts: Accounts,
     lanes: Lanes,
+    pub(super) road: Road,
     /// The last sequence, and the last lane number.
     seq: u64,
     numbered: u64,
@@ -65,7 +67,8 @@ pub(super) struct Books {
 
 impl Books {
     /// The books as the file has them; counted anew where it says that they are not exact.
-    pub(super) fn open(connection: &Connection) -> Sql<Self> {
+    pub(super) fn open(connection: &Connection, young: Arc<Young>) -> Sql<Self> {
+        let road = Road::open(connection, young)?;
         connection.execute_batch(RECOUNT)?;
         connection.query_row(
             "SELECT seq, lanes, backlog, scheduled, held, dead, ids FROM state",
@@ -77,6 +80,7 @@ impl Books {
                     counts: read_counts(row, 2)?,
                     accounts: Accounts::new(),
                     lanes: Lanes::new(),
+                    road,
                     idle: VecDeque::new(),
                     is_dirty: false,
                     is_late: false,
@@ -131,11 +135,21 @@ impl Books {
             let is_blocked = row.block.is_some();
             let held = if row.block == Some(Block::Absent) { ready } else { 0 };
             let change = row.shift(shift);
+            let is_empty = row.ready == 0;
             let became_idle =
-                row.ready == 0 && row.later == 0 && !std::mem::replace(&mut row.is_idle, true);
-            (change, (Shifted { lane: row.lane.clone(), previous, is_blocked }, held, became_idle))
+                is_empty && row.later == 0 && !std::mem::replace(&mut row.is_idle, true);
+            let shifted = Shifted { lane: row.lane.clone(), previous, is_blocked };
+            (change, (shifted, held, is_empty && ready < 0, became_idle))
         })?;
-        let Some((shifted, held, became_idle)) = shifted else { return Ok(None) };
+        let Some((shifted, held, is_empty, became_idle)) = shifted else { return Ok(None) };
+        match shift {
+            Shift::In(seq) | Shift::Back(seq) => self.road.enter(id, seq),
+            Shift::Out(seq) | Shift::PutOff(seq) => self.road.leave(id, seq),
+            Shift::Later | Shift::NoMore => {}
+        }
+        if is_empty {
+            self.road.empty(id, self.seq);
+        }
         if became_idle {
             self.idle.push_back((now, id));
         }
@@ -245,8 +259,19 @@ impl Books {
         self.accounts.forget(connection, &key)
     }
 
-    /// Between two transactions: lets go of what was not used lately.
+    /// The oldest message of a lane.
+    pub(super) fn head(&self, connection: &Connection, lane: LaneId) -> Sql<Option<u64>> {
+        self.road.head(connection, lane)
+    }
+
+    /// Writes what the file has to have of the road with this commit.
+    pub(super) fn pave(&mut self, connection: &Connection, pace: Pace) -> Sql<()> {
+        self.road.pave(connection, self.seq, pace)
+    }
+
+    /// Between two transactions: lets go of what was not used lately, and tells readers of the last.
     pub(super) fn turn(&mut self) {
+        self.road.turn();
         self.lanes.turn();
         self.accounts.turn();
     }

@@ -3,6 +3,7 @@
 use super::error::Sql;
 use super::reader::Reader;
 use super::row::{int, lane, moment, number, text};
+use super::young::Glance;
 use crate::history::Past;
 use bytes::Bytes;
 use roundsman_store::{
@@ -12,69 +13,121 @@ use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Row};
 use std::sync::Arc;
 
+/// What a walk visits, and whether the road has a message of it.
 pub(super) const WALK: &str = "SELECT id, key, topic FROM lane INDEXED BY lane_turn
-     WHERE turn = 1 AND id > ?1 AND EXISTS (
-         SELECT 1 FROM message INDEXED BY message_lane WHERE message.lane = lane.id AND due IS NULL
-     ) ORDER BY id LIMIT ?2";
+     WHERE turn = 1 AND id > ?1 ORDER BY id";
+pub(super) const LIVE: &str = "SELECT EXISTS (
+         SELECT 1 FROM road
+         CROSS JOIN message ON message.seq = road.seq AND message.due IS NULL
+         WHERE road.lane = ?1 AND road.seq > ?2
+     )";
 
 /// The next lanes behind one.
 pub(super) fn walk(
     reader: &mut Reader,
     (after, limit): (Option<LaneId>, usize),
 ) -> Sql<Result<Vec<Arc<Lane>>, StoreError>> {
+    let sight = reader.place.young.sight();
     let after = after.map_or(-1, |id| int(id.0));
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut statement = reader.connection.prepare_cached(WALK)?;
-    let lanes = statement.query_map((after, limit), |row| lane(row, 0))?.collect::<Sql<_>>()?;
+    let mut walk = reader.connection.prepare_cached(WALK)?;
+    let mut live = reader.connection.prepare_cached(LIVE)?;
+    let mut rows = walk.query([after])?;
+    let mut lanes = Vec::new();
+    while lanes.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let id = LaneId(number(row, 0)?);
+        let floor = (int(id.0), int(sight.floor(id)));
+        if sight.has(id) || live.query_row(floor, |row| row.get::<_, bool>(0))? {
+            lanes.push(lane(row, 0)?);
+        }
+    }
     Ok(Ok(lanes))
 }
 
-pub(super) const FETCH: &str = "SELECT seq, accepted, expires, id, event, history, payload
-     FROM message INDEXED BY message_lane
-     WHERE lane = ?1 AND due IS NULL AND seq > ?2 ORDER BY seq LIMIT ?3";
+/// Messages of a lane on the road, and one that is not there yet. The road may lead to some that are gone.
+pub(super) const FETCH: &str = "SELECT message.seq, accepted, expires, id, event, history, payload
+     FROM road CROSS JOIN message ON message.seq = road.seq AND message.due IS NULL
+     WHERE road.lane = ?1 AND road.seq > ?2 ORDER BY road.seq LIMIT ?3";
+pub(super) const YOUNG: &str = "SELECT seq, accepted, expires, id, event, history, payload
+     FROM message WHERE seq = ?1 AND due IS NULL";
 
 /// The oldest messages of each of several lanes.
 pub(super) fn fetch(reader: &mut Reader, asks: Vec<Ask>) -> Sql<Result<Vec<Fetched>, StoreError>> {
+    let glances = reader.place.young.glance(&asks);
     let mut lanes = Vec::with_capacity(asks.len());
     for ask in &asks {
         lanes.push(reader.lane(ask.lane)?);
     }
-    let mut statement = reader.connection.prepare_cached(FETCH)?;
+    let mut road = reader.connection.prepare_cached(FETCH)?;
+    let mut young = reader.connection.prepare_cached(YOUNG)?;
     let mut fetched = Vec::with_capacity(asks.len());
     let mut event = Arc::from("");
-    for (ask, lane) in asks.into_iter().zip(lanes) {
-        fetched.push(match lane {
-            Some(lane) => fetch_lane(&mut statement, &ask, &lane, reader.place.salt, &mut event)?,
-            None => Fetched { lane: ask.lane, records: Vec::new(), more: false },
-        });
+    for ((ask, lane), glance) in asks.into_iter().zip(lanes).zip(glances) {
+        let none = Fetched { lane: ask.lane, records: Vec::new(), more: false };
+        let Some(lane) = lane else {
+            fetched.push(none);
+            continue;
+        };
+        let salt = reader.place.salt;
+        let mut load = Load { ask: &ask, lane, salt, event: &mut event, bytes: 0, fetched: none };
+        load.along_road(&mut road, &glance)?;
+        load.among_young(&mut young, &glance)?;
+        fetched.push(load.fetched);
     }
     Ok(Ok(fetched))
 }
 
-fn fetch_lane(
-    statement: &mut CachedStatement<'_>,
-    ask: &Ask,
-    lane: &Arc<Lane>,
+/// What one lane is asked for, while it is gathered.
+struct Load<'a> {
+    ask: &'a Ask,
+    lane: Arc<Lane>,
     salt: IdSalt,
-    event: &mut Arc<str>,
-) -> Sql<Fetched> {
-    let limit = ask.limit.max(1);
-    // One more than asked for: whether it is there is `more`.
-    let rows = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let mut rows = statement.query((int(lane.id.0), int(ask.after), rows))?;
-    let mut fetched = Fetched { lane: ask.lane, records: Vec::new(), more: false };
-    let mut bytes = 0;
-    while let Some(row) = rows.next()? {
-        let is_enough = fetched.records.len() >= limit || bytes >= ask.max_bytes;
-        if is_enough && !fetched.records.is_empty() {
-            fetched.more = true;
-            break;
+    event: &'a mut Arc<str>,
+    bytes: usize,
+    fetched: Fetched,
+}
+
+impl Load<'_> {
+    fn along_road(&mut self, road: &mut CachedStatement<'_>, glance: &Glance) -> Sql<()> {
+        // One more than asked for: whether it is there is `more`.
+        let rows = i64::try_from(self.ask.limit.max(1)).unwrap_or(i64::MAX).saturating_add(1);
+        let mut rows = road.query((int(self.lane.id.0), int(glance.floor), rows))?;
+        while !self.fetched.more
+            && let Some(row) = rows.next()?
+        {
+            self.take(row)?;
         }
-        let record = record(row, lane, salt, event)?;
-        bytes += record.payload.len();
-        fetched.records.push(record);
+        Ok(())
     }
-    Ok(fetched)
+
+    /// Behind all of the road: what is young and there too has been taken.
+    fn among_young(&mut self, young: &mut CachedStatement<'_>, glance: &Glance) -> Sql<()> {
+        let last = self.fetched.records.last().map_or(0, |record| record.seq);
+        for seq in glance.seqs.iter().filter(|seq| **seq > last) {
+            if self.fetched.more {
+                break;
+            }
+            if let Some(row) = young.query([int(*seq)])?.next()? {
+                self.take(row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one if there is room for it.
+    fn take(&mut self, row: &Row<'_>) -> Sql<()> {
+        let Fetched { records, more, .. } = &mut self.fetched;
+        let is_enough = records.len() >= self.ask.limit.max(1) || self.bytes >= self.ask.max_bytes;
+        if is_enough && !records.is_empty() {
+            *more = true;
+            return Ok(());
+        }
+        let record = record(row, &self.lane, self.salt, self.event)?;
+        self.bytes += record.payload.len();
+        records.push(record);
+        Ok(())
+    }
 }
 
 fn record(row: &Row<'_>, lane: &Arc<Lane>, salt: IdSalt, event: &mut Arc<str>) -> Sql<Record> {

@@ -8,6 +8,8 @@ use super::error::{Sql, store_error};
 use super::expire::Sweeps;
 use super::message::Kept;
 use super::reserve::Reserve;
+use super::road::Pace;
+use super::young::Young;
 use super::{open, recover};
 use crate::cache::Cache;
 use crate::claims::Claims;
@@ -25,6 +27,7 @@ pub(super) struct Place {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) salt: IdSalt,
     pub(super) reserve: Arc<Reserve>,
+    pub(super) young: Arc<Young>,
 }
 
 impl fmt::Debug for Place {
@@ -62,7 +65,7 @@ impl Ledger {
 
     /// A ledger on this connection.
     pub(super) fn on(connection: Connection, place: Place, last_claim: u64) -> Sql<Self> {
-        let books = Books::open(&connection)?;
+        let books = Books::open(&connection, place.young.clone())?;
         let claims = Claims::open(last_claim, recover::open_members(&connection)?);
         Ok(Self {
             connection,
@@ -82,15 +85,21 @@ impl Ledger {
 
     /// Brings the file up to date with what may come late.
     pub(super) fn catch_up(&mut self) -> Sql<()> {
-        self.begin()?;
-        self.books.flush(&self.connection)?;
-        self.commit().map(drop)
+        // What is being paved, and what came and went since that began.
+        for _ in 0..2 {
+            self.begin()?;
+            self.books.flush(&self.connection)?;
+            self.books.pave(&self.connection, Pace::Whole)?;
+            self.commit()?;
+        }
+        Ok(())
     }
 
     /// Ends it: on return it is on the disk, and what it accepted may be announced.
     pub(super) fn commit(&mut self) -> Sql<Vec<Fresh>> {
         self.books.flush_turns(&self.connection)?;
         self.books.forget_idle(&self.connection, self.place.clock.now())?;
+        self.books.pave(&self.connection, Pace::Steady)?;
         self.connection.prepare_cached("COMMIT")?.execute(())?;
         self.books.turn();
         self.recent.turn();

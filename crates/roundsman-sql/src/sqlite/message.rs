@@ -220,14 +220,7 @@ impl<'a> Messages<'a> {
             return Ok(false);
         }
         self.flush()?;
-        const HEAD: &str = "SELECT seq FROM message INDEXED BY message_lane
-             WHERE lane = ?1 AND due IS NULL ORDER BY seq LIMIT 1";
-        let head = self
-            .connection
-            .prepare_cached(HEAD)?
-            .query_row([int(kept.lane.0)], |row| number(row, 0))
-            .optional()?;
-        Ok(head == Some(kept.seq))
+        Ok(self.books.head(self.connection, kept.lane)? == Some(kept.seq))
     }
 
     /// Releases a lane whose head is gone, and answers it if it has anything to go on with.

@@ -23,6 +23,8 @@
 //!   after a failed sync neither the connection nor anything derived from it can be believed.
 //! * **Nothing is in memory for a message that waits.** The books cache lanes and keys, bounded;
 //!   the claims know the messages in flight, which demand bounds.
+//! * **Which messages are in which lane is written late**, some thousand at a time and by lane, since
+//!   each lane is a page of its own; see [`road`]. Until then readers find them in [`young`].
 //! * **One process.** A lock of the operating system on a file beside it keeps others out; see
 //!   [`lock`]. The claims and the books rely on it.
 //! * **Nobody waits for a move from the WAL into the file.** A thread of its own does the bulk of it
@@ -58,6 +60,7 @@ mod promote;
 mod reader;
 mod recover;
 mod reserve;
+mod road;
 mod row;
 mod schema;
 mod settle;
@@ -66,5 +69,6 @@ mod take;
 #[cfg(test)]
 mod tests;
 mod writer;
+mod young;
 
 pub use store::SqliteStore;

@@ -3,9 +3,10 @@
 //! ```text
 //!  message   seq ─ lane · due · expires · named · accepted · id · event · history · payload
 //!    │         every message that is neither settled nor dead, in the order of acceptance
-//!    ├─ message_lane (lane, seq)   where due is null: the road, read by lane
 //!    ├─ message_due (due, seq)     where due is not null: scheduled, and retries that left their lane
 //!    └─ message_expiry (expires)   where named: the sender said when
+//!  road      lane · seq              those whose due is null, read by lane; written late
+//!  departed  id ─ members            what the road still has although it is gone, a row a commit
 //!  lane      id ─ key · topic · ready · later · wait · until · turn
 //!    │         every lane that has messages, and for a while those that ran empty
 //!    ├─ lane_name (topic, key)
@@ -25,8 +26,9 @@
 //! **Why messages lie in the order of acceptance**, and not by lane: most are settled within
 //! milliseconds, so that what costs is to put them in and to take them out. Appended, a hundred
 //! messages for a hundred lanes change a dozen pages; clustered by lane they change a hundred. The
-//! index on (lane, seq) holds only numbers, two hundred a page, and a read of a thousand messages
-//! of many lanes pays with a look-up each, which it can afford.
+//! road holds only numbers, two hundred a page, and a read of a thousand messages of many lanes
+//! pays with a look-up each, which it can afford. It would change as many pages itself, were it not
+//! written late and by lane; see [`road`](super::road).
 //!
 //! **Why sequences are row ids**: they grow with acceptance across the store, so that one integer
 //! is primary key, order, place in every index and half of a made id. They are never used again:
@@ -34,7 +36,7 @@
 //!
 //! **What is written late**: how many messages a lane and a key have. A message that comes and goes
 //! would change both rows twice; so they are written a few times a second, and `exact` says whether
-//! they are as they should be. After a crash they are counted anew, from the index by lane.
+//! they are as they should be. After a crash they are counted anew, from the road.
 //!
 //! **What is not written**: no claim, no lease, no state on a message. `turn` is cleared late, when
 //! a lane is blocked or swept, since a lane that runs empty fills again in the next moment; a walk
@@ -50,10 +52,10 @@ use rusqlite::Connection;
 pub(super) const APPLICATION: i32 = 0x524e_444d;
 
 /// The version that this code reads and writes.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// How each version came to be out of the one before it; the first out of nothing.
-const STEPS: [&str; VERSION as usize] = [V1, V2];
+const STEPS: [&str; VERSION as usize] = [V1, V2, V3];
 
 const V1: &str = "
 CREATE TABLE state (
@@ -168,6 +170,24 @@ INSERT INTO dead_letter
     FROM dead;
 DROP TABLE dead;
 ALTER TABLE dead_letter RENAME TO dead;
+";
+
+/// The index by lane becomes a table, so that it can be written late.
+const V3: &str = "
+CREATE TABLE road (
+    lane INTEGER NOT NULL,
+    seq  INTEGER NOT NULL,
+    PRIMARY KEY (lane, seq)
+) STRICT, WITHOUT ROWID;
+INSERT INTO road
+    SELECT lane, seq FROM message INDEXED BY message_lane WHERE due IS NULL ORDER BY lane, seq;
+DROP INDEX message_lane;
+CREATE TABLE departed (
+    id      INTEGER PRIMARY KEY,
+    members BLOB NOT NULL
+) STRICT;
+ALTER TABLE state ADD COLUMN paved INTEGER NOT NULL DEFAULT 0;
+UPDATE state SET paved = seq;
 ";
 
 /// Brings a file of any older version, or an empty one, to [`VERSION`] in one transaction.

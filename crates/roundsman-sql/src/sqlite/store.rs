@@ -18,7 +18,7 @@ use roundsman_store::{
     Promoted, Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store, StoreError, Sweep,
     Swept, TakenBack,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -52,8 +52,7 @@ pub struct SqliteStore {
     ended: Mutex<Option<oneshot::Receiver<Result<(), StoreError>>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     hints: Mutex<Option<Hints>>,
-    path: PathBuf,
-    salt: IdSalt,
+    pub(super) place: Place,
     epoch: u64,
 }
 
@@ -81,7 +80,8 @@ impl SqliteStore {
         let connection = open::writing(&path, rusqlite::OpenFlags::empty())?;
         let (salt, epoch) = open::begin(&connection).map_err(sql)?;
         let reserve = Arc::new(Reserve::beside(&path));
-        let place = Place { path: path.clone(), clock, salt, reserve };
+        let young = Arc::default();
+        let place = Place { path: path.clone(), clock, salt, reserve, young };
         let ledger = recovered(connection, &place).map_err(sql)?;
 
         let (writer_desk, inbox) = channel();
@@ -107,8 +107,7 @@ impl SqliteStore {
             ended: Mutex::new(Some(ended)),
             writer: Mutex::new(Some(writer)),
             hints: Mutex::new(Some(hints)),
-            path,
-            salt,
+            place,
             epoch,
         })
     }
@@ -173,7 +172,7 @@ impl SqliteStore {
     fn gone(&self) -> StoreError {
         StoreError::Unavailable(format!(
             "{}: its thread has ended unexpectedly; restart the process",
-            self.path.display()
+            self.place.path.display()
         ))
     }
 }
@@ -274,7 +273,7 @@ impl Inspect for SqliteStore {
     }
 
     fn salt(&self) -> IdSalt {
-        self.salt
+        self.place.salt
     }
 }
 

@@ -1,27 +1,32 @@
 //! What reading costs, counted in steps of SQLite's machine: the same whatever is in front.
 
-use super::fetch::{FETCH, WALK};
+mod road;
+
+use super::fetch::{FETCH, LIVE, WALK, YOUNG, fetch, walk};
+use super::reader::Reader;
+use super::row::number;
 use crate::SqliteStore;
 use roundsman_store::{
-    Ask, Block, Bounds, Draft, HeldClock, Lane, Outcome, Settlement, Store, Timestamp, Which,
+    Ask, Block, Bounds, Draft, HeldClock, Lane, LaneId, Outcome, Settlement, Store, Timestamp,
+    Which,
 };
-use rusqlite::{Connection, StatementStatus};
+use rusqlite::StatementStatus;
 use std::sync::Arc;
 
-/// A store, and the file that it is in.
+/// A store, and the folder that it is in.
 struct Ground {
     store: SqliteStore,
     folder: tempfile::TempDir,
 }
 
 impl Ground {
+    /// With 8 messages in each of 250 lanes, all of them on the road.
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(HeldClock::at(Timestamp(1_000_000)));
-        let store = SqliteStore::open(folder.path().join("roundsman.db"), clock).unwrap();
-        drop(store.hints());
-        let ground = Self { store, folder };
+        let mut ground = Self { store: open(&folder), folder };
         ground.fill("quiet", 250, 250 * 8).await;
+        ground.store.close().await.unwrap();
+        ground.store = open(&ground.folder);
         ground
     }
 
@@ -42,22 +47,41 @@ impl Ground {
         lanes
     }
 
-    /// What a walk over 250 lanes costs, and reading 4 messages of each of 250.
-    fn steps(&self) -> (i32, i32) {
-        let connection = Connection::open(self.folder.path().join("roundsman.db")).unwrap();
-        let quiet = "SELECT id FROM lane WHERE topic LIKE 'quiet:%'";
-        let mut quiet = connection.prepare(quiet).unwrap();
-        let lanes = quiet.query_map((), |row| row.get(0)).unwrap();
-        let lanes: Vec<i64> = lanes.map(Result::unwrap).collect();
+    /// What a walk over 250 lanes costs, and reading 4 messages of each of those that `name` begins.
+    fn steps_of(&self, name: &str) -> (i32, i32) {
+        let mut reader = Reader::open(&self.store.place).unwrap();
+        let lanes = lanes(&reader, name);
         assert_eq!(lanes.len(), 250);
-        let mut walk = connection.prepare(WALK).unwrap();
-        assert_eq!(walk.query_map((-1, 250), |_| Ok(())).unwrap().count(), 250);
-        let mut fetch = connection.prepare(FETCH).unwrap();
-        for lane in lanes {
-            assert_eq!(fetch.query_map((lane, 0, 4), |_| Ok(())).unwrap().count(), 4);
-        }
-        (walk.get_status(StatementStatus::VmStep), fetch.get_status(StatementStatus::VmStep))
+        assert_eq!(walk(&mut reader, (None, 250)).unwrap().unwrap().len(), 250);
+        let ask = |lane| Ask { lane, after: 0, limit: 4, max_bytes: usize::MAX };
+        let fetched = fetch(&mut reader, lanes.into_iter().map(ask).collect()).unwrap().unwrap();
+        assert!(fetched.iter().all(|lane| lane.records.len() == 4 && lane.more));
+        let steps = |statements: &[&str]| {
+            let steps = |sql: &&str| {
+                reader.connection.prepare_cached(sql).unwrap().get_status(StatementStatus::VmStep)
+            };
+            statements.iter().map(steps).sum()
+        };
+        (steps(&[WALK, LIVE]), steps(&[FETCH, YOUNG]))
     }
+
+    fn steps(&self) -> (i32, i32) {
+        self.steps_of("quiet")
+    }
+}
+
+fn lanes(reader: &Reader, name: &str) -> Vec<LaneId> {
+    let lanes = "SELECT id FROM lane WHERE topic LIKE ?1 || ':%'";
+    let mut lanes = reader.connection.prepare(lanes).unwrap();
+    let lanes = lanes.query_map([name], |row| number(row, 0)).unwrap();
+    lanes.map(|id| LaneId(id.unwrap())).collect()
+}
+
+fn open(folder: &tempfile::TempDir) -> SqliteStore {
+    let clock = Arc::new(HeldClock::at(Timestamp(1_000_000)));
+    let store = SqliteStore::open(folder.path().join("roundsman.db"), clock).unwrap();
+    drop(store.hints());
+    store
 }
 
 /// A lane that is still known and has nothing costs a walk one look.
@@ -71,6 +95,17 @@ async fn a_read_costs_the_same_however_much_of_one_key_is_in_front() {
     assert_eq!(ground.steps(), alone);
     ground.fill("flood", 1, 90_000).await;
     assert_eq!(ground.steps(), alone);
+}
+
+/// What is not on the road yet is found as directly.
+#[tokio::test]
+async fn a_read_of_what_has_just_come_costs_no_more() {
+    let ground = Ground::new().await;
+    let alone = ground.steps();
+    ground.fill("fresh", 250, 250 * 8).await;
+    let (walk, fetch) = ground.steps_of("fresh");
+    assert!(walk <= alone.0, "{walk} steps after {}", alone.0);
+    assert!(fetch <= 2 * alone.1, "{fetch} steps after {}", alone.1);
 }
 
 #[tokio::test]

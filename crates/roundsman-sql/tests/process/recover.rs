@@ -153,6 +153,10 @@ pub(crate) fn consistent(connection: &rusqlite::Connection) {
             "SELECT group_concat(id || ' ' || ready, ',') FROM (SELECT id, ready FROM lane WHERE ready > 0 ORDER BY id)",
             "SELECT group_concat(lane || ' ' || n, ',') FROM (SELECT lane, count(*) AS n FROM message WHERE due IS NULL GROUP BY lane ORDER BY lane)",
         ),
+        (
+            "SELECT group_concat(seq, ',') FROM road",
+            "SELECT group_concat(seq, ',') FROM (SELECT seq FROM message WHERE due IS NULL ORDER BY lane, seq)",
+        ),
     ] {
         assert_eq!(one(kept), one(counted), "{kept}");
     }
