@@ -15,6 +15,7 @@ use crate::lane_row::Shift;
 use bytes::Bytes;
 use roundsman_store::{Block, DeadReason, Failure, IdSalt, Lane, LaneId, MessageId, Timestamp};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A message without its event and payload.
@@ -91,7 +92,7 @@ pub(super) struct Messages<'a> {
     find: CachedStatement<'a>,
     delete: CachedStatement<'a>,
     /// Ended, but their rows are still there.
-    gone: Vec<u64>,
+    gone: BTreeSet<u64>,
 }
 
 impl<'a> Messages<'a> {
@@ -106,7 +107,7 @@ impl<'a> Messages<'a> {
             now: ledger.place.clock.now(),
             find: connection.prepare_cached(FIND)?,
             delete: connection.prepare_cached("DELETE FROM message WHERE seq BETWEEN ?1 AND ?2")?,
-            gone: Vec::new(),
+            gone: BTreeSet::new(),
         })
     }
 
@@ -115,7 +116,9 @@ impl<'a> Messages<'a> {
         if let Some(recent) = self.recent.remove(&seq) {
             return Ok(Some(recent));
         }
-        self.flush()?;
+        if self.gone.contains(&seq) {
+            return Ok(None);
+        }
         self.find.query_row([int(seq)], read).optional()
     }
 
@@ -237,15 +240,14 @@ impl<'a> Messages<'a> {
     }
 
     /// Deletes the rows of what has ended: a run of sequences, such as those of one batch, at once.
-    /// To be called before rows are looked for, and at the end.
+    /// To be called at the end, and before rows are looked for by anything else than their sequence.
     pub(super) fn flush(&mut self) -> Sql<()> {
-        self.gone.sort_unstable();
-        for run in self.gone.chunk_by(|one, next| one + 1 == *next) {
+        let gone: Vec<_> = std::mem::take(&mut self.gone).into_iter().collect();
+        for run in gone.chunk_by(|one, next| one + 1 == *next) {
             if let (Some(first), Some(last)) = (run.first(), run.last()) {
                 self.delete.execute((int(*first), int(*last)))?;
             }
         }
-        self.gone.clear();
         Ok(())
     }
 
@@ -257,7 +259,7 @@ impl<'a> Messages<'a> {
     }
 
     fn take_out(&mut self, kept: &Kept) -> Sql<()> {
-        self.gone.push(kept.seq);
+        self.gone.insert(kept.seq);
         // One that was found by its expiry may still be among the recent.
         self.recent.remove(&kept.seq);
         let shift = if kept.due.is_none() { Shift::Out(kept.seq) } else { Shift::NoMore };

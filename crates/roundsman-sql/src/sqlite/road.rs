@@ -16,7 +16,7 @@
 //! left. Both are as short as a pavement.
 
 use super::error::Sql;
-use super::row::{int, number};
+use super::row::{eight, int, number};
 use super::young::{Step, Young};
 use roundsman_store::LaneId;
 use rusqlite::Connection;
@@ -209,20 +209,32 @@ impl Pavement {
             steps.iter().filter(|(_, came)| *came).map(|(step, _)| *step).collect();
         // Some have gone since.
         young.retain(&mut arrivals);
-        let mut arrivals = arrivals.into_iter().peekable();
-        let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO road VALUES (?1, ?2)")?;
-        let mut delete = connection.prepare_cached(DELETE)?;
-        for ((lane, seq), came) in steps {
-            let step = (int(lane.0), int(*seq));
-            if !came {
-                delete.execute(step)?;
-            } else if arrivals.next_if_eq(&(*lane, *seq)).is_some() {
-                insert.execute(step)?;
+        let mut rest = &arrivals[..];
+        for (rows, insert) in INSERTS {
+            let mut insert = connection.prepare_cached(insert)?;
+            while let Some((some, behind)) = rest.split_at_checked(rows) {
+                let numbers = some.iter().flat_map(|(lane, seq)| [int(lane.0), int(*seq)]);
+                insert.execute(rusqlite::params_from_iter(numbers))?;
+                rest = behind;
             }
+        }
+        let mut delete = connection.prepare_cached(DELETE)?;
+        for ((lane, seq), _) in steps.iter().filter(|(_, came)| !came) {
+            delete.execute((int(lane.0), int(*seq)))?;
         }
         Ok(())
     }
 }
+
+macro_rules! insert {
+    ($rows:expr) => {
+        concat!("INSERT OR IGNORE INTO road VALUES ", $rows)
+    };
+}
+
+/// Statements by how many rows they write, most first: what each costs by itself is as much as a row.
+const INSERTS: [(usize, &str); 3] =
+    [(64, insert!(eight!(eight!("(?,?)")))), (8, insert!(eight!("(?,?)"))), (1, insert!("(?,?)"))];
 
 const DELETE: &str = "DELETE FROM road WHERE lane = ?1 AND seq = ?2";
 

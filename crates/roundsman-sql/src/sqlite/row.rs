@@ -5,6 +5,17 @@ use roundsman_store::{Block, Endpoint, Key, Lane, LaneId, Timestamp};
 use rusqlite::Row;
 use std::sync::Arc;
 
+/// The rows of a statement, eight times.
+macro_rules! eight {
+    ($rows:expr) => {
+        concat!(
+            $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",",
+            $rows
+        )
+    };
+}
+pub(super) use eight;
+
 /// A number as SQLite keeps it. All ours are far below 2⁶³; a stranger's wraps and is not found.
 pub(super) fn int(number: u64) -> i64 {
     number.cast_signed()

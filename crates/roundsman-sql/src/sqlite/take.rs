@@ -5,7 +5,7 @@ use super::error::Sql;
 use super::ids;
 use super::ledger::{Ledger, Recent};
 use super::message::Kept;
-use super::row::int;
+use super::row::{eight, int};
 use crate::lane_row::Shift;
 use bytes::Bytes;
 use roundsman_store::{
@@ -55,15 +55,6 @@ macro_rules! row {
         "(?,?,?,?,?,?,?,?,?)"
     };
 }
-macro_rules! eight {
-    ($rows:expr) => {
-        concat!(
-            $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",",
-            $rows
-        )
-    };
-}
-
 /// Statements by how many rows they write. Opening the table and its indexes for each row costs
 /// as much as writing it, so that many share one where there are many.
 const INSERTS: [(usize, &str); 3] =
