@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
-/// Pages in the WAL (4 KiB each) that are worth a move. Many, because it costs two syncs, and a
+/// Pages in the WAL that are worth a move. Many, because it costs two syncs, and a
 /// page that changed a hundred times is moved once.
 const MANY_PAGES: i64 = 3000;
 
@@ -147,7 +147,7 @@ mod tests {
         }
         drop(mover);
         thread.join().unwrap();
-        assert!(bulks >= 2, "{bulks} moves of 20,000 pages");
+        assert!(bulks >= 2, "{bulks} moves of 10,000 pages");
         assert!(most < 4 * MANY_PAGES, "{most} pages");
         let checked: String =
             reader.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();

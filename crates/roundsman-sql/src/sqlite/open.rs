@@ -17,9 +17,13 @@ use std::time::Duration;
 /// Before 3.51.3 two connections that write or checkpoint at once can corrupt a WAL file.
 pub(super) const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// Pages of WAL (4 KiB each) after which a commit moves them into the database, come what may: long
+/// Pages of WAL after which a commit moves them into the database, come what may: long
 /// before, the mover has done so.
-const CHECKPOINT_PAGES: i32 = 16_000;
+const CHECKPOINT_PAGES: i32 = 8000;
+
+/// Bytes of a page in new files. What is accepted and what is settled together lies together, and each
+/// page that has changed costs a commit two calls to the system.
+const PAGE: i64 = 8192;
 
 /// What a WAL that one huge commit has grown is cut back to.
 const WAL_BYTES: i64 = 64 << 20;
@@ -118,6 +122,8 @@ pub(super) fn writing(path: &Path, more: OpenFlags) -> Result<Connection, StoreE
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let connection = Connection::open_with_flags(path, flags).map_err(sql)?;
     set_up(&connection, 16 * 1024).map_err(sql)?;
+    // Only a file that is made takes notice.
+    connection.pragma_update(None, "page_size", PAGE).map_err(sql)?;
     let mode = connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
         .map_err(sql)?;
