@@ -13,6 +13,9 @@ use tokio::runtime::{Builder, Runtime};
 /// The settings that all clients share.
 pub(crate) fn client(config: &KafkaConfig) -> ClientConfig {
     let mut client = ClientConfig::new();
+    for (name, value) in &config.access {
+        client.set(*name, value);
+    }
     client
         .set("bootstrap.servers", &config.brokers)
         .set("client.id", "roundsman")

@@ -1,5 +1,6 @@
 //! Where the cluster is, and how the journal is kept.
 
+use std::fmt;
 use std::time::Duration;
 
 /// How a store in Kafka is opened.
@@ -10,12 +11,15 @@ use std::time::Duration;
 /// let config = KafkaConfig::new("broker-1:9092,broker-2:9092", "roundsman");
 /// assert_eq!(config.topic(), "roundsman.journal");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KafkaConfig {
     /// `host:port`, several of them with commas between; any of them names the others.
     pub brokers: String,
     /// What the topic's name begins with.
     pub prefix: String,
+    /// What every client is told beside, by librdkafka's names: how to speak to the brokers, and as
+    /// whom. Nothing: in plain text, as nobody. `Debug` leaves the values out.
+    pub access: Vec<(&'static str, String)>,
     /// The state is written out after so many bytes of journal, at least.
     pub checkpoint_after: u64,
     /// So many bytes of the journal are kept in memory, the newest and those read last.
@@ -36,6 +40,7 @@ impl KafkaConfig {
         Self {
             brokers: brokers.to_owned(),
             prefix: prefix.to_owned(),
+            access: Vec::new(),
             checkpoint_after: 64 << 20,
             cache: 64 << 20,
             patience: Duration::from_secs(5),
@@ -47,5 +52,29 @@ impl KafkaConfig {
     #[must_use]
     pub fn topic(&self) -> String {
         format!("{}.journal", self.prefix)
+    }
+
+    /// Where it is, as a URL without a name and a password.
+    pub(crate) fn place(&self) -> String {
+        let is_tls =
+            |(name, value): &(&str, String)| *name == "security.protocol" && value.ends_with("ssl");
+        let scheme = if self.access.iter().any(is_tls) { "kafkas" } else { "kafka" };
+        format!("{scheme}://{}/{}", self.brokers, self.prefix)
+    }
+}
+
+impl fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { brokers, prefix, access, checkpoint_after, cache, patience, lease } = self;
+        let access: Vec<_> = access.iter().map(|(name, _)| name).collect();
+        f.debug_struct("KafkaConfig")
+            .field("brokers", brokers)
+            .field("prefix", prefix)
+            .field("access", &access)
+            .field("checkpoint_after", checkpoint_after)
+            .field("cache", cache)
+            .field("patience", patience)
+            .field("lease", lease)
+            .finish()
     }
 }

@@ -8,8 +8,12 @@ use roundsman_store::StoreError;
 /// With the place and, where there is one, the cure.
 pub(crate) fn store_error(config: &KafkaConfig, error: &KafkaError) -> StoreError {
     use RDKafkaErrorCode as Code;
-    let place = place(config);
+    let place = config.place();
     match error.rdkafka_error_code() {
+        // Of its settings; nothing was asked of the cluster yet.
+        None if matches!(error, KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_)) => {
+            StoreError::Unusable(format!("{place}: {error}; mend what its address says of TLS"))
+        }
         Some(Code::MessageSizeTooLarge) => StoreError::Unusable(format!(
             "{place}: a batch is larger than the topic allows; set its max.message.bytes to \
              {MAX_RECORD}"
@@ -24,9 +28,28 @@ pub(crate) fn store_error(config: &KafkaConfig, error: &KafkaError) -> StoreErro
     }
 }
 
+/// No broker lets this client in, for this reason, or `None` of another kind.
+pub(crate) fn refused(
+    config: &KafkaConfig,
+    code: RDKafkaErrorCode,
+    reason: &str,
+) -> Option<StoreError> {
+    let cure = match code {
+        RDKafkaErrorCode::Authentication => {
+            "correct the name, the password or `sasl` in its address"
+        }
+        RDKafkaErrorCode::SSL => {
+            "name the file of the authority that signed the certificates with `ca`, the brokers as \
+             their certificates do, and their port for TLS"
+        }
+        _ => return None,
+    };
+    Some(StoreError::Unusable(format!("{}: {reason}; {cure}", config.place())))
+}
+
 /// A record that this version cannot read.
 pub(crate) fn strange(config: &KafkaConfig, offset: u64, strange: Strange) -> StoreError {
-    let place = place(config);
+    let place = config.place();
     StoreError::Unusable(match strange {
         Strange::Version(version) if version > VERSION => format!(
             "{place}: record {offset} is of version {version}, newer than this program knows \
@@ -47,7 +70,7 @@ pub(crate) fn taken(config: &KafkaConfig) -> StoreError {
     StoreError::Locked(format!(
         "{} is open in another process: one process at a time may use a prefix; stop the other \
          one, or give this one a prefix of its own",
-        place(config)
+        config.place()
     ))
 }
 
@@ -56,16 +79,12 @@ pub(crate) fn fenced(config: &KafkaConfig) -> StoreError {
     StoreError::Locked(format!(
         "{}: another process has taken over; one at a time may use a prefix: stop the other one, \
          or give this one a prefix of its own",
-        place(config)
+        config.place()
     ))
 }
 
 pub(crate) fn unavailable(config: &KafkaConfig, what: &str) -> StoreError {
-    StoreError::Unavailable(format!("{}: {what}", place(config)))
-}
-
-fn place(config: &KafkaConfig) -> String {
-    format!("kafka://{}/{}", config.brokers, config.prefix)
+    StoreError::Unavailable(format!("{}: {what}", config.place()))
 }
 
 /// The largest record: a request body of 16 MiB in one, with room for its names.

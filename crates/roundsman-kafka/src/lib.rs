@@ -39,6 +39,7 @@ mod error;
 #[cfg(test)]
 mod golden;
 mod journal;
+mod knock;
 mod owner;
 mod part;
 mod perform;

@@ -13,6 +13,7 @@ use crate::config::KafkaConfig;
 use crate::entry::{Header, Kind, Open, Strange};
 use crate::error::{fenced, strange, taken, unavailable};
 use crate::journal::Journal;
+use crate::knock::knock;
 use crate::replay::{Checkpoint, Replay};
 use crate::scan::{Reading, Scan};
 use crate::topic;
@@ -63,6 +64,10 @@ pub(crate) fn take_over(
     reading: &Reading,
     mut keep: impl FnMut(u64, Bytes),
 ) -> Result<(Owner, MemoryState, Scan), StoreError> {
+    if person.epoch == 0 {
+        // Later on a refusal is as a cluster that is away: it let us in before.
+        knock(config)?;
+    }
     let (mut scan, admin) = (Scan::open(config)?, Admin::open(config)?);
     let journal = Journal::open(config)?;
     if person.epoch == 0 {

@@ -1,10 +1,10 @@
 //! The topic: made where there is none, looked at, and shortened from its beginning.
 
-use crate::cluster::{Admin, client};
+use crate::cluster::Admin;
 use crate::config::KafkaConfig;
 use crate::error::{MAX_RECORD, store_error};
+use crate::knock::knock;
 use rdkafka::admin::{NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use roundsman_store::StoreError;
@@ -52,8 +52,7 @@ pub(crate) fn shorten(config: &KafkaConfig, admin: &Admin, offset: u64) -> Resul
 /// Looks at the topic, or at what would become of it.
 pub(crate) fn look(config: &KafkaConfig) -> Result<Settings, StoreError> {
     let failed = |error: KafkaError| store_error(config, &error);
-    let looking: BaseConsumer = client(config).create().map_err(failed)?;
-    let metadata = looking.fetch_metadata(None, config.patience).map_err(failed)?;
+    let metadata = knock(config)?;
     let name = config.topic();
     let topic = metadata.topics().iter().find(|topic| topic.name() == name);
     let replicas = topic.and_then(|topic| topic.partitions().first()).map(|it| it.replicas().len());

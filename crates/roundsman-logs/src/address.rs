@@ -1,5 +1,6 @@
 //! Where a log is, read from its URL.
 
+use crate::Cluster;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 use std::str::FromStr;
@@ -28,8 +29,8 @@ pub enum Address {
     },
     /// A topic of an Apache Kafka cluster.
     Kafka {
-        /// `host:port`, with commas between.
-        brokers: String,
+        /// Its brokers, with a name and a password if they ask for them.
+        cluster: Cluster,
         /// Its name.
         topic: String,
     },
@@ -54,8 +55,10 @@ impl FromStr for Address {
     fn from_str(written: &str) -> Result<Self, String> {
         match written.split_once("://") {
             Some(("redis" | "rediss", _)) => redis(written),
-            Some(("kafka", _)) if !cfg!(feature = "kafka") => Err(WITHOUT_KAFKA.to_owned()),
-            Some(("kafka", rest)) => kafka(rest),
+            Some(("kafka" | "kafkas", _)) if !cfg!(feature = "kafka") => {
+                Err(WITHOUT_KAFKA.to_owned())
+            }
+            Some(("kafka" | "kafkas", _)) => kafka(written),
             _ => Err(format!("write {TOPIC}, or {STREAM}")),
         }
     }
@@ -85,21 +88,14 @@ fn redis(written: &str) -> Result<Address, String> {
     Ok(Address::Redis { server, stream })
 }
 
-/// `kafka://host:port,…/topic`.
-fn kafka(rest: &str) -> Result<Address, String> {
-    if rest.contains('@') {
-        return Err(format!("names and passwords are not spoken to Kafka; write {TOPIC}"));
-    }
+/// `kafka://[name:password@]host:port,…/topic`, or `kafkas://…`.
+fn kafka(written: &str) -> Result<Address, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let (brokers, topic) = rest
-        .split_once('/')
-        .filter(|(brokers, topic)| {
-            brokers.split(',').all(|broker| !broker.is_empty())
-                && (1..=249).contains(&topic.len())
-                && topic.bytes().all(plain)
-        })
-        .ok_or_else(|| format!("write {TOPIC}"))?;
-    Ok(Address::Kafka { brokers: brokers.to_owned(), topic: topic.to_owned() })
+    let (cluster, topic) = Cluster::parse(written, TOPIC)?;
+    match (1..=249).contains(&topic.len()) && topic.bytes().all(plain) {
+        true => Ok(Address::Kafka { cluster, topic: topic.to_owned() }),
+        false => Err(format!("write {TOPIC}")),
+    }
 }
 
 /// What a name keeps as it is.
@@ -115,7 +111,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kafka { brokers, topic } => write!(f, "kafka://{brokers}/{topic}"),
+            Self::Kafka { cluster, topic } => f.write_str(&cluster.url(topic)),
             Self::Redis { server, stream } => {
                 let (scheme, rest) = server.split_once("://").unwrap_or(("redis", server));
                 write!(f, "{scheme}://")?;
@@ -165,7 +161,9 @@ mod tests {
     fn topics_read_and_write() {
         let written = "kafka://a:1,b:2/o.r_d-s";
         assert_eq!(written.parse::<Address>().unwrap().to_string(), written);
-        for bad in ["kafka://a", "kafka://a/", "kafka://a/b/c", "kafka:///b", "kafka://u:p@a/b"] {
+        let named = "kafka://u:p@a/b".parse::<Address>().unwrap();
+        assert_eq!(format!("{named} {named:?}").matches("kafka://u:***@a/b").count(), 2);
+        for bad in ["kafka://a", "kafka://a/", "kafka://a/b/c", "kafka:///b", "kafka://u@a/b"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
     }

@@ -14,9 +14,10 @@
 //! * **Nobody is pushed to.** A batch is read when it is asked for, and is bounded in records and bytes.
 //! * **The log is others'.** Nothing is deleted from it and nothing written to it but how far the group is.
 //!
-//! [`Address`] says where a log is, [`Record`] is what is read, [`probe`] looks without touching.
+//! [`Address`] says where a log is, [`Cluster`] how a Kafka is spoken to, [`Record`] is what is read, [`probe`] looks without touching.
 
 mod address;
+mod cluster;
 mod error;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -25,6 +26,7 @@ mod record;
 mod redis;
 
 pub use address::Address;
+pub use cluster::Cluster;
 pub use error::LogError;
 pub use log::{Log, Opening, Start, probe};
 pub use record::{Record, Spot};

@@ -63,8 +63,8 @@ impl Log {
                 Ok(Self(Kind::Redis(Box::new(stream))))
             }
             #[cfg(feature = "kafka")]
-            Address::Kafka { brokers, topic } => {
-                let topic = Topic::open(opening, brokers, topic).await?;
+            Address::Kafka { cluster, topic } => {
+                let topic = Topic::open(opening, cluster, topic).await?;
                 Ok(Self(Kind::Kafka(Box::new(topic))))
             }
             #[cfg(not(feature = "kafka"))]
@@ -123,7 +123,7 @@ pub async fn probe(opening: &Opening) -> Result<String, LogError> {
     match &opening.address {
         Address::Redis { server, stream } => redis::probe(opening, server, stream).await,
         #[cfg(feature = "kafka")]
-        Address::Kafka { brokers, topic } => kafka::probe(opening, brokers, topic).await,
+        Address::Kafka { cluster, .. } => kafka::probe(opening, cluster).await,
         #[cfg(not(feature = "kafka"))]
         Address::Kafka { .. } => Err(LogError(WITHOUT_KAFKA.to_owned())),
     }

@@ -32,7 +32,7 @@ pub(crate) async fn open(url: &StoreUrl, shares: bool) -> Result<Arc<dyn Store>,
         StoreUrl::Mysql(url) => Ok(Arc::new(MysqlStore::open(url.reveal(), clock).await?)),
         // It goes by the clock of its server.
         StoreUrl::Redis(url) => Ok(Arc::new(RedisStore::open(url.reveal()).await?)),
-        StoreUrl::Kafka { brokers, prefix } => kafka::open(brokers, prefix, clock).await,
+        StoreUrl::Kafka { cluster, prefix } => kafka::open(cluster, prefix, clock).await,
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn probe(url: &StoreUrl) -> Result<Guarantee, StoreError> {
         StoreUrl::Postgres(url) => Ok(PostgresStore::inspect_url(url.reveal()).await?.0),
         StoreUrl::Mysql(url) => Ok(MysqlStore::inspect_url(url.reveal()).await?.0),
         StoreUrl::Redis(url) => RedisStore::inspect_server(url.reveal()).await,
-        StoreUrl::Kafka { brokers, prefix } => kafka::probe(brokers, prefix).await,
+        StoreUrl::Kafka { cluster, prefix } => kafka::probe(cluster, prefix).await,
     }
 }
 
@@ -70,38 +70,45 @@ pub(crate) async fn probe(url: &StoreUrl) -> Result<Guarantee, StoreError> {
 mod kafka {
     use super::{Arc, Guarantee, Store, StoreError, SystemClock, spawn_blocking};
     use roundsman_kafka::{KafkaConfig, KafkaStore};
+    use roundsman_logs::Cluster;
 
     /// The journal is read before it returns: not on a thread that answers requests.
     pub(super) async fn open(
-        brokers: &str,
+        cluster: &Cluster,
         prefix: &str,
         clock: Arc<SystemClock>,
     ) -> Result<Arc<dyn Store>, StoreError> {
-        let config = KafkaConfig::new(brokers, prefix);
+        let config = config(cluster, prefix);
         let opened = spawn_blocking(move || KafkaStore::open(config, clock)).await;
         Ok(Arc::new(opened.map_err(|error| StoreError::Unusable(error.to_string()))??))
     }
 
-    pub(super) async fn probe(brokers: &str, prefix: &str) -> Result<Guarantee, StoreError> {
-        let config = KafkaConfig::new(brokers, prefix);
+    pub(super) async fn probe(cluster: &Cluster, prefix: &str) -> Result<Guarantee, StoreError> {
+        let config = config(cluster, prefix);
         let looked = spawn_blocking(move || KafkaStore::inspect(&config)).await;
         looked.map_err(|error| StoreError::Unusable(error.to_string()))?
+    }
+
+    fn config(cluster: &Cluster, prefix: &str) -> KafkaConfig {
+        let access = cluster.settings();
+        KafkaConfig { access, ..KafkaConfig::new(cluster.brokers(), prefix) }
     }
 }
 
 #[cfg(not(feature = "kafka"))]
 mod kafka {
     use super::{Arc, Guarantee, Store, StoreError, SystemClock};
+    use roundsman_logs::Cluster;
 
     pub(super) async fn open(
-        _brokers: &str,
+        _cluster: &Cluster,
         _prefix: &str,
         _clock: Arc<SystemClock>,
     ) -> Result<Arc<dyn Store>, StoreError> {
         Err(left_out())
     }
 
-    pub(super) async fn probe(_brokers: &str, _prefix: &str) -> Result<Guarantee, StoreError> {
+    pub(super) async fn probe(_cluster: &Cluster, _prefix: &str) -> Result<Guarantee, StoreError> {
         Err(left_out())
     }
 

@@ -124,7 +124,8 @@ fn intakes_have_their_defaults_and_faults() {
         assert!(config.lines().any(|other| other == line), "{line}\n{config}");
     }
     for (from, more, fault) in [
-        ("kafka://u:secret@a/b", "", "names and passwords are not spoken to Kafka; write a topic"),
+        ("kafka://u:s/secret@a/b", "", "an `@` is behind the first `/`: write characters with"),
+        ("kafka://u:secret@a/b?sals=plain", "", "\"sals\" is no option here; there are `sasl`"),
         ("kafka://a", "", "intake.from is \"kafka://a\"; write a topic, like"),
         ("kafka://a/b", "topic = \"{field:a}\"", "write {key}, {value}, {header:NAME}, or"),
         ("kafka://a/b", "payload = \"{fields}\"", "write {value}, {value/POINTER} or {header"),
@@ -245,6 +246,40 @@ fn a_store_with_a_password_is_masked() {
         "r.toml:1: store is \"postgrs://a:***@b/c\"; no such store; \
          write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…`, `kafka://…/PREFIX` or `memory:`",
     )]);
+    let url = "kafka://a:pw@b:1,c:2/d";
+    let config = read(&format!("store = \"{url}\"\n[[intake]]\nfrom = \"{url}\"")).unwrap();
+    let shown = format!("{config}");
+    assert_eq!(shown.matches("kafka://a:***@b:1,c:2/d?sasl=plain").count(), 2, "{shown}");
+    assert!(!format!("{shown} {config:?}").contains("pw"));
+    check(&[
+        (
+            "store = \"kafka://a:p?w@b/c/d\"",
+            "r.toml:1: store is \"kafka://a:***@b/c/d\"; \
+             the prefix begins a topic's name: letters, digits, `.`, `_` and `-`, at most 240 of them",
+        ),
+        (
+            "store = \"kafka://a@b/c\"",
+            "r.toml:1: store is \"kafka://a@b/c\"; the password is missing; \
+             write `name:password@` before the brokers",
+        ),
+    ]);
+}
+
+#[test]
+fn tls_to_kafka_is_there_where_it_was_built_in() {
+    for url in ["kafkas://a:1/b", "kafka://a:pw@b:1/c?sasl=scram-sha-512"] {
+        for found in
+            [read(&format!("store = \"{url}\"")), read(&format!("[[intake]]\nfrom = \"{url}\""))]
+        {
+            if cfg!(feature = "kafka-tls") {
+                assert!(found.is_ok(), "{found:?}");
+                continue;
+            }
+            let found = found.unwrap_err().to_string();
+            assert!(found.contains("`cargo build --release --features kafka-tls`"), "{found}");
+            assert!(!found.contains("pw"), "{found}");
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // In tests, also outside of `#[test]` functions.
 
+mod access;
 mod broker;
 mod conformance;
 mod crash;

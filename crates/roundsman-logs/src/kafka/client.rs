@@ -1,6 +1,7 @@
 //! The client, as a reader sets it, and what it says as words with the cure.
 
-use crate::{LogError, Opening};
+use crate::{Cluster, LogError, Opening};
+use parking_lot::Mutex;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -13,10 +14,14 @@ use std::time::Duration;
 /// How long a question to the cluster may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) fn config(brokers: &str, group: &str) -> ClientConfig {
+/// The settings of every client there is.
+pub(super) fn config(cluster: &Cluster, group: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
+    for (name, value) in cluster.settings() {
+        config.set(name, value);
+    }
     config
-        .set("bootstrap.servers", brokers)
+        .set("bootstrap.servers", cluster.brokers())
         .set("client.id", "roundsman")
         .set("group.id", group)
         // What is handed to the client is done, and nothing else is.
@@ -41,11 +46,20 @@ pub(super) fn config(brokers: &str, group: &str) -> ClientConfig {
 pub(super) struct Watch {
     topic: String,
     lag: Arc<AtomicU64>,
+    /// Why a broker did not let it in: what is asked of the cluster is not answered then, and does
+    /// not say why.
+    refused: Mutex<Option<LogError>>,
 }
 
 impl Watch {
     pub(super) fn new(opening: &Opening) -> Self {
-        Self { topic: opening.address.name().to_owned(), lag: opening.lag.clone() }
+        let topic = opening.address.name().to_owned();
+        Self { topic, lag: opening.lag.clone(), refused: Mutex::default() }
+    }
+
+    /// Why a broker did not let it in, if one has not since this was asked last.
+    pub(super) fn refused(&self) -> Option<LogError> {
+        self.refused.lock().take()
     }
 }
 
@@ -56,6 +70,17 @@ impl ClientContext for Watch {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, "{reason}");
+        let cure = match error.rdkafka_error_code() {
+            Some(Code::Authentication) => "correct the name, the password or `sasl` in its address",
+            Some(Code::SSL) => {
+                "name the file of the authority that signed the certificates with `ca`, the brokers \
+                 as their certificates do, and their port for TLS"
+            }
+            _ => return,
+        };
+        // How long that took is another time each time.
+        let reason = reason.split(" (after ").next().unwrap_or(reason);
+        *self.refused.lock() = Some(LogError(format!("{reason}; {cure}")));
     }
 
     fn stats(&self, statistics: Statistics) {
@@ -76,6 +101,9 @@ impl ConsumerContext for Watch {}
 impl From<KafkaError> for LogError {
     fn from(error: KafkaError) -> Self {
         let cure = match error.rdkafka_error_code() {
+            None if matches!(error, KafkaError::ClientCreation(_)) => {
+                "; mend what its address says of TLS"
+            }
             Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => "; it is waited for",
             Some(Code::TopicAuthorizationFailed) => "; allow this user to read the topic",
             Some(Code::GroupAuthorizationFailed) => "; allow this user to read the group",
@@ -87,6 +115,11 @@ impl From<KafkaError> for LogError {
         };
         Self(format!("{error}{cure}"))
     }
+}
+
+/// Whether no broker can be reached, for whatever reason.
+pub(super) fn are_all_down(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(Code::AllBrokersDown)
 }
 
 /// Whether the client passes over what this error is about, unless it begins anew.

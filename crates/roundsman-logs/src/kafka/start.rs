@@ -1,9 +1,11 @@
 //! Where a group stands in a topic, and where it begins. Everything here waits: not for a task.
 
 use super::client::{PATIENCE, Watch, config};
-use crate::{LogError, Opening};
-use rdkafka::consumer::{CommitMode, Consumer};
+use crate::{Cluster, LogError, Opening};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::metadata::Metadata;
 use rdkafka::{Offset, TopicPartitionList};
+use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 /// One partition: what is kept of it, and how far the group is.
@@ -14,10 +16,36 @@ struct Part {
     committed: Option<i64>,
 }
 
-/// The partitions of the topic; none where there is no such topic.
-fn parts<C: Consumer<Watch>>(consumer: &C, topic: &str) -> Result<Vec<Part>, LogError> {
+/// What there is in the cluster, or why no broker lets this client in.
+fn metadata(consumer: &BaseConsumer<Watch>) -> Result<Metadata, LogError> {
+    let refusal = || {
+        let mut polls = 0..POLLS;
+        polls.find_map(|_| {
+            let _ = consumer.poll(POLL);
+            consumer.context().refused()
+        })
+    };
     // Of all topics: a question for one may make it.
-    let metadata = consumer.fetch_metadata(None, PATIENCE)?;
+    let looked = consumer.fetch_metadata(None, LOOK);
+    looked.or_else(|_| match refusal() {
+        Some(refused) => Err(refused),
+        None => consumer
+            .fetch_metadata(None, PATIENCE)
+            .map_err(|error| refusal().unwrap_or_else(|| LogError(format!("{error}; {MAY_WANT}")))),
+    })
+}
+
+const MAY_WANT: &str = "a broker may not be there, or want TLS (`kafkas://`), or a name and a \
+                        password";
+/// So long it takes at most to hear of a refusal, where a cluster answers at all.
+const LOOK: Duration = Duration::from_secs(1);
+/// What the client has to say waits until it is asked for.
+const POLLS: usize = 10;
+const POLL: Duration = Duration::from_millis(10);
+
+/// The partitions of the topic; none where there is no such topic.
+fn parts(consumer: &BaseConsumer<Watch>, topic: &str) -> Result<Vec<Part>, LogError> {
+    let metadata = metadata(consumer)?;
     let found = metadata.topics().iter().find(|it| it.name() == topic);
     let mut asked = TopicPartitionList::new();
     for partition in found.map(|it| it.partitions()).unwrap_or_default() {
@@ -40,29 +68,25 @@ fn parts<C: Consumer<Watch>>(consumer: &C, topic: &str) -> Result<Vec<Part>, Log
 }
 
 /// Has a group that is new begin behind what is there now.
-pub(super) fn begin_behind<C: Consumer<Watch>>(consumer: &C, topic: &str) -> Result<(), LogError> {
-    let parts = parts(consumer, topic)?;
-    if parts.is_empty() || parts.iter().any(|it| it.committed.is_some()) {
-        return Ok(());
-    }
-    let mut ends = TopicPartitionList::new();
-    for Part { partition, high, .. } in parts {
-        ends.add_partition_offset(topic, partition, Offset::Offset(high))?;
-    }
-    tracing::info!(topic, "the group is new and begins behind what is there");
-    Ok(consumer.commit(&ends, CommitMode::Sync)?)
+pub(super) async fn begin_behind(opening: &Opening, cluster: &Cluster) -> Result<(), LogError> {
+    aside(opening, cluster, |consumer, topic, _| {
+        let parts = parts(consumer, topic)?;
+        if parts.is_empty() || parts.iter().any(|it| it.committed.is_some()) {
+            return Ok(());
+        }
+        let mut ends = TopicPartitionList::new();
+        for Part { partition, high, .. } in parts {
+            ends.add_partition_offset(topic, partition, Offset::Offset(high))?;
+        }
+        tracing::info!(topic, "the group is new and begins behind what is there");
+        Ok(consumer.commit(&ends, CommitMode::Sync)?)
+    })
+    .await
 }
 
-pub(crate) async fn probe(
-    opening: &Opening,
-    brokers: &str,
-    topic: &str,
-) -> Result<String, LogError> {
-    let config = config(brokers, &opening.group);
-    let (watch, topic, group) = (Watch::new(opening), topic.to_owned(), opening.group.clone());
-    let looked = spawn_blocking(move || {
-        let consumer: rdkafka::consumer::BaseConsumer<Watch> = config.create_with_context(watch)?;
-        let parts = parts(&consumer, &topic)?;
+pub(crate) async fn probe(opening: &Opening, cluster: &Cluster) -> Result<String, LogError> {
+    aside(opening, cluster, |consumer, topic, group| {
+        let parts = parts(consumer, topic)?;
         if parts.is_empty() {
             return Ok(format!("there is no topic `{topic}` yet; it is waited for"));
         }
@@ -77,6 +101,21 @@ pub(crate) async fn probe(
                 "a topic of {count} partitions; the group `{group}` has {left} records left to read"
             ),
         })
+    })
+    .await
+}
+
+/// Has a client of its own ask, given the topic and the group, on a thread that may wait.
+async fn aside<T: Send + 'static>(
+    opening: &Opening,
+    cluster: &Cluster,
+    ask: impl FnOnce(&BaseConsumer<Watch>, &str, &str) -> Result<T, LogError> + Send + 'static,
+) -> Result<T, LogError> {
+    let (config, watch) = (config(cluster, &opening.group), Watch::new(opening));
+    let (topic, group) = (opening.address.name().to_owned(), opening.group.clone());
+    let asked = spawn_blocking(move || {
+        let consumer: BaseConsumer<Watch> = config.create_with_context(watch)?;
+        ask(&consumer, &topic, &group)
     });
-    looked.await.map_err(|error| LogError(error.to_string()))?
+    asked.await.map_err(|error| LogError(error.to_string()))?
 }

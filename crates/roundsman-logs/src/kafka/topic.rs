@@ -1,9 +1,9 @@
 //! Reading a topic as a member of its group.
 
-use super::client::{Watch, config, loses};
+use super::client::{Watch, are_all_down, config, loses};
 use super::start::begin_behind;
 use crate::log::{BATCH, BATCH_BYTES};
-use crate::{LogError, Opening, Record, Spot, Start};
+use crate::{Cluster, LogError, Opening, Record, Spot, Start};
 use futures_util::{FutureExt, StreamExt};
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::{BorrowedMessage, Headers};
@@ -11,7 +11,6 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::fmt;
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
 /// A topic, some of whose partitions this process reads for its group.
 pub(crate) struct Topic {
@@ -27,29 +26,16 @@ pub(crate) struct Topic {
 impl Topic {
     pub(crate) async fn open(
         opening: &Opening,
-        brokers: &str,
+        cluster: &Cluster,
         topic: &str,
     ) -> Result<Self, LogError> {
-        let consumer: StreamConsumer<Watch> =
-            config(brokers, &opening.group).create_with_context(Watch::new(opening))?;
-        let mut open =
-            Self { consumer: Some(consumer), topic: topic.to_owned(), said: None, trouble: None };
         if opening.start == Start::Newest {
-            open.begin_behind().await?;
+            begin_behind(opening, cluster).await?;
         }
-        open.consumer()?.subscribe(&[topic])?;
-        Ok(open)
-    }
-
-    async fn begin_behind(&mut self) -> Result<(), LogError> {
-        let (consumer, topic) = (self.consumer.take(), self.topic.clone());
-        let done = spawn_blocking(move || {
-            let begun = consumer.as_ref().map_or(Ok(()), |it| begin_behind(it, &topic));
-            (consumer, begun)
-        });
-        let (consumer, begun) = done.await.map_err(|error| LogError(error.to_string()))?;
-        self.consumer = consumer;
-        begun
+        let consumer: StreamConsumer<Watch> =
+            config(cluster, &opening.group).create_with_context(Watch::new(opening))?;
+        consumer.subscribe(&[topic])?;
+        Ok(Self { consumer: Some(consumer), topic: topic.to_owned(), said: None, trouble: None })
     }
 
     fn consumer(&self) -> Result<&StreamConsumer<Watch>, LogError> {
@@ -79,9 +65,12 @@ impl Topic {
                     trouble = Some(error.into());
                     break;
                 }
+                // It follows what was said of the last of them.
+                Some(Err(error)) if said.is_some() && are_all_down(&error) => {}
                 // The client gets over it by itself.
                 Some(Err(error)) => {
-                    let error = LogError::from(error);
+                    let refused = self.consumer()?.context().refused();
+                    let error = refused.unwrap_or_else(|| error.into());
                     if said.as_ref() != Some(&error) {
                         tracing::warn!(topic = self.topic, "{error}");
                     }

@@ -1,6 +1,7 @@
 //! Store URLs: which store, and where.
 
 use super::resolved::Secret;
+use roundsman_logs::Cluster;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -33,10 +34,11 @@ pub enum StoreUrl {
     Mysql(Secret),
     /// `redis://…`, or `rediss://…` for TLS: keys with a prefix on a Redis or Valkey server.
     Redis(Secret),
-    /// `kafka://host:9092,host:9092/PREFIX`: a topic with that prefix in an Apache Kafka cluster.
+    /// `kafka://host:9092,host:9092/PREFIX`, or `kafkas://…` for TLS: a topic with that prefix in an
+    /// Apache Kafka cluster.
     Kafka {
-        /// `host:port`, with commas between.
-        brokers: String,
+        /// Its brokers, with a name and a password if they ask for them.
+        cluster: Box<Cluster>,
         /// What the topic's name begins with.
         prefix: String,
     },
@@ -70,7 +72,7 @@ impl FromStr for StoreUrl {
             "redis" | "rediss" => {
                 Err("the server is missing: `redis://user:password@host:6379/0`".to_owned())
             }
-            "kafka" => parse_kafka(rest),
+            "kafka" | "kafkas" => parse_kafka(written),
             _ => Err(format!("no such store; {KINDS}")),
         }
     }
@@ -80,15 +82,12 @@ impl FromStr for StoreUrl {
 const KINDS: &str = "write `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…`, \
                      `kafka://…/PREFIX` or `memory:`";
 
-fn parse_kafka(rest: &str) -> Result<StoreUrl, String> {
-    let (brokers, prefix) = rest
-        .strip_prefix("//")
-        .and_then(|rest| rest.split_once('/'))
-        .filter(|(brokers, prefix)| {
-            let is_broker = |broker: &str| !broker.is_empty() && !broker.contains('@');
-            !prefix.is_empty() && brokers.split(',').all(is_broker)
-        })
-        .ok_or("write the brokers and a prefix: `kafka://host:9092,host:9092/roundsman`")?;
+fn parse_kafka(written: &str) -> Result<StoreUrl, String> {
+    let example = "the brokers and a prefix: `kafka://host:9092,host:9092/roundsman`";
+    let (cluster, prefix) = Cluster::parse(written, example)?;
+    if prefix.is_empty() {
+        return Err(format!("write {example}"));
+    }
     let is_sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     // A topic's name has at most 249 bytes, and `.journal` comes behind.
     if prefix.len() > 240 || !prefix.chars().all(is_sound) {
@@ -98,11 +97,16 @@ fn parse_kafka(rest: &str) -> Result<StoreUrl, String> {
                 .to_owned(),
         );
     }
-    Ok(StoreUrl::Kafka { brokers: brokers.to_owned(), prefix: prefix.to_owned() })
+    Ok(StoreUrl::Kafka { cluster: Box::new(cluster), prefix: prefix.to_owned() })
 }
 
 /// A URL whose password is masked, wherever it stands, and what a query calls a secret.
 pub(super) fn masked(url: &str) -> String {
+    if url.starts_with("kafka") {
+        // No path and no option of it has an `@`: what is in front of the last is a name's, even
+        // where a `/` or a `?` was not encoded.
+        return masked_user(url, url.len());
+    }
     let (url, query) = url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
     let mask = |pair: &str| match pair.split_once('=') {
         Some((name, _)) if SECRET.contains(&&*name.to_lowercase()) => format!("{name}=***"),
@@ -110,7 +114,9 @@ pub(super) fn masked(url: &str) -> String {
     };
     let query = query.map(|query| query.split('&').map(mask).collect::<Vec<_>>().join("&"));
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    masked_user(url) + &query
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url[authority..].find('/').map_or(url.len(), |at| authority + at);
+    masked_user(url, end) + &query
 }
 
 /// Names that services have for a secret in a query.
@@ -127,13 +133,13 @@ const SECRET: [&str; 10] = [
     "code",
 ];
 
-fn masked_user(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find('/').unwrap_or(rest.len());
-    let Some(at) = rest[..end].rfind('@') else { return url.to_owned() };
+/// A name and a password stand in front of the last `@` before `end`.
+fn masked_user(url: &str, end: usize) -> String {
+    let Some((scheme, rest)) = url[..end].split_once("://") else { return url.to_owned() };
+    let Some(at) = rest.rfind('@') else { return url.to_owned() };
     let user = rest[..at].split(':').next().unwrap_or_default();
     let password = if rest[..at].contains(':') { ":***" } else { "" };
-    format!("{scheme}://{user}{password}{}", &rest[at..])
+    format!("{scheme}://{user}{password}{}{}", &rest[at..], &url[end..])
 }
 
 impl fmt::Display for StoreUrl {
@@ -144,7 +150,7 @@ impl fmt::Display for StoreUrl {
             Self::Postgres(url) | Self::Mysql(url) | Self::Redis(url) => {
                 f.write_str(&masked(url.reveal()))
             }
-            Self::Kafka { brokers, prefix } => write!(f, "kafka://{brokers}/{prefix}"),
+            Self::Kafka { cluster, prefix } => f.write_str(&cluster.url(prefix)),
         }
     }
 }

@@ -14,9 +14,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// A topic of a test's own.
-struct Topic {
+pub(crate) struct Topic {
     brokers: String,
-    name: String,
+    pub(crate) name: String,
     producer: FutureProducer,
 }
 
@@ -35,7 +35,7 @@ impl Topic {
         Self { brokers: brokers.to_owned(), name, producer }
     }
 
-    async fn with(partitions: i32) -> Self {
+    pub(crate) async fn with(partitions: i32) -> Self {
         let topic = Self::unmade();
         topic.make(partitions).await;
         topic
@@ -61,7 +61,7 @@ impl Topic {
     }
 
     /// Adds these numbers, each for the user that it is divided to.
-    async fn add_numbers(&self, numbers: std::ops::Range<u64>, users: u64) {
+    pub(crate) async fn add_numbers(&self, numbers: std::ops::Range<u64>, users: u64) {
         // Sent in order, and waited for together.
         join_all(numbers.map(|number| async move {
             let user = number % users;

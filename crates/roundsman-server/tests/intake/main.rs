@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+#[cfg(feature = "kafka")]
+mod access;
 #[path = "../binary/mod.rs"]
 mod binary;
 #[cfg(feature = "kafka")]
