@@ -69,6 +69,15 @@ fn settings_at_fault_are_refused() {
     refused(&at("ROUNDSMAN_TEST_KAFKA_TLS_URL", &ca), "mend what its address says of TLS");
 }
 
+#[cfg(not(feature = "kafka-tls"))]
+#[test]
+fn what_is_not_built_in_is_refused() {
+    let scram = [("security.protocol", "sasl_plaintext"), ("sasl.mechanism", "SCRAM-SHA-256")];
+    for access in [&scram[..], &[("security.protocol", "ssl")]] {
+        refused(&at("ROUNDSMAN_TEST_KAFKA_TLS_URL", access), "mend what its address says of TLS");
+    }
+}
+
 #[cfg(feature = "kafka-tls")]
 #[test]
 fn a_certificate_of_somebody_is_refused() {
