@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 /// Pages in the WAL that are worth a move. Many, because it costs two syncs, and a
 /// page that changed a hundred times is moved once.
-const MANY_PAGES: i64 = 3000;
+const MANY_PAGES: i64 = 1500;
 
 /// The writer looks at the WAL after so many commits.
 const COMMITS: u32 = 16;

@@ -32,7 +32,8 @@ enum State {
     Without,
 }
 
-/// What moving the whole log of writes into the file takes at most, and as much again for the next.
+/// What moving the whole log of writes into the file takes at most (see [`mover`](super::mover)), and
+/// as much again for the next.
 const BYTES: u64 = 32 << 20;
 
 /// How often is tried whether there is room again.
