@@ -16,7 +16,7 @@
 //! left. Both are as short as a pavement.
 
 use super::error::Sql;
-use super::row::{eight, int, number};
+use super::row::{by_rows, int, number};
 use super::young::{Step, Young};
 use roundsman_store::LaneId;
 use rusqlite::Connection;
@@ -73,20 +73,15 @@ impl Road {
     /// Makes the table true, after which nothing is young.
     pub(super) fn open(connection: &Connection, young: Arc<Young>) -> Sql<Self> {
         let transaction = connection.unchecked_transaction()?;
-        let paved = transaction.query_row("SELECT seq, paved FROM state", (), |row| {
-            Ok((number(row, 0)?, number(row, 1)?))
-        });
-        let (last, paved) = paved?;
         recover(&transaction)?;
-        if paved < last {
-            transaction.execute("UPDATE state SET paved = seq", ())?;
-        }
+        let paved = "UPDATE state SET paved = seq RETURNING paved";
+        let paved = transaction.query_row(paved, (), |row| number(row, 0))?;
         transaction.commit()?;
         young.clear();
         Ok(Self {
             late: Late::default(),
             young,
-            paved: last,
+            paved,
             departed: Vec::new(),
             departing: Vec::new(),
             rows: 0,
@@ -226,16 +221,7 @@ impl Pavement {
     }
 }
 
-macro_rules! insert {
-    ($rows:expr) => {
-        concat!("INSERT OR IGNORE INTO road VALUES ", $rows)
-    };
-}
-
-/// Statements by how many rows they write, most first: what each costs by itself is as much as a row.
-const INSERTS: [(usize, &str); 3] =
-    [(64, insert!(eight!(eight!("(?,?)")))), (8, insert!(eight!("(?,?)"))), (1, insert!("(?,?)"))];
-
+const INSERTS: [(usize, &str); 3] = by_rows!("INSERT OR IGNORE INTO road VALUES ", "(?,?)");
 const DELETE: &str = "DELETE FROM road WHERE lane = ?1 AND seq = ?2";
 
 /// Takes out what had departed, and puts in what was young.

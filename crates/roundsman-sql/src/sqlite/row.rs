@@ -5,16 +5,24 @@ use roundsman_store::{Block, Endpoint, Key, Lane, LaneId, Timestamp};
 use rusqlite::Row;
 use std::sync::Arc;
 
-/// The rows of a statement, eight times.
-macro_rules! eight {
-    ($rows:expr) => {
+/// A statement by how many rows it writes, most first. What it costs by itself is as much as a row:
+/// many share one where there are many.
+macro_rules! by_rows {
+    (@eight $rows:expr) => {
         concat!(
             $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",",
             $rows
         )
     };
+    ($head:expr, $row:expr) => {
+        [
+            (64, concat!($head, by_rows!(@eight by_rows!(@eight $row)))),
+            (8, concat!($head, by_rows!(@eight $row))),
+            (1, concat!($head, $row)),
+        ]
+    };
 }
-pub(super) use eight;
+pub(super) use by_rows;
 
 /// A number as SQLite keeps it. All ours are far below 2⁶³; a stranger's wraps and is not found.
 pub(super) fn int(number: u64) -> i64 {

@@ -5,7 +5,7 @@ use super::error::Sql;
 use super::ids;
 use super::ledger::{Ledger, Recent};
 use super::message::Kept;
-use super::row::{eight, int};
+use super::row::{by_rows, int};
 use crate::lane_row::Shift;
 use bytes::Bytes;
 use roundsman_store::{
@@ -42,23 +42,10 @@ struct NewRow {
     payload: Bytes,
 }
 
-macro_rules! insert {
-    ($($rows:expr),+) => {
-        concat!(
-            "INSERT INTO message (seq, lane, due, expires, named, accepted, id, event, payload) VALUES ",
-            $($rows),+
-        )
-    };
-}
-macro_rules! row {
-    () => {
-        "(?,?,?,?,?,?,?,?,?)"
-    };
-}
-/// Statements by how many rows they write. Opening the table and its indexes for each row costs
-/// as much as writing it, so that many share one where there are many.
-const INSERTS: [(usize, &str); 3] =
-    [(MANY, insert!(eight!(eight!(row!())))), (8, insert!(eight!(row!()))), (1, insert!(row!()))];
+const INSERTS: [(usize, &str); 3] = by_rows!(
+    "INSERT INTO message (seq, lane, due, expires, named, accepted, id, event, payload) VALUES ",
+    "(?,?,?,?,?,?,?,?,?)"
+);
 const MANY: usize = 64;
 
 impl<'a> Taker<'a> {
