@@ -25,9 +25,10 @@ fn serve(turns: &mut Scheduler<u64>, now: u64) {
     }
 }
 
-/// Nanoseconds of one of `count`: the best of five rounds, since the machine does other things.
-fn best(count: u64, mut round: impl FnMut(u64)) -> f64 {
-    let rounds = (0..5).map(|number| {
+/// Nanoseconds of one of `count`: the best of some rounds, since the machine does other things, and
+/// for longer than a few rounds take.
+fn best(rounds: u64, count: u64, mut round: impl FnMut(u64)) -> f64 {
+    let rounds = (0..rounds).map(|number| {
         let begun = Instant::now();
         round(number);
         begun.elapsed().as_nanos() as f64 / count as f64
@@ -43,7 +44,7 @@ pub(crate) fn costs(table: &mut Table) {
         let (mut turns, _accounts) = backlogged(keys);
         let count = 1_000_000;
         let mut now = keys * 2;
-        let pick = best(count, |_| {
+        let pick = best(25, count, |_| {
             for _ in 0..count {
                 now += 1;
                 if let Some(account) = turns.next(now) {
@@ -55,13 +56,13 @@ pub(crate) fn costs(table: &mut Table) {
         let said = format!("at most {line} ns");
         table.row("pick", &what, (pick, line), "ns", (&said, pick <= line));
         let (mut turns, _accounts) = backlogged(keys);
-        let turn = best(count, |_| (0..count).for_each(|_| serve(&mut turns, now)));
+        let turn = best(25, count, |_| (0..count).for_each(|_| serve(&mut turns, now)));
         table.note("", "  and its settling", &format!("{turn:.1} ns"));
         let bytes = turns.bytes() as f64 / keys as f64;
         table.row("pick", "  bytes for each", (bytes, 128.0), "B", ("at most 128", bytes <= 128.0));
     }
     let mut turns: Scheduler<u64> = Scheduler::new(Policy::new(Terms::FREE), u32::MAX);
-    let fresh = best(1_000_000, |round| {
+    let fresh = best(5, 1_000_000, |round| {
         for key in 0..1_000_000 {
             let account = turns.open(turns.root(), [&(round * 1_000_000 + key)]);
             turns.ready(account, key);

@@ -87,6 +87,9 @@ impl<P: Eq + Hash> Scheduler<P> {
 
     /// Whose turn it is among the children of `at`.
     fn choose(&mut self, at: u32) -> Option<u32> {
+        if let Some(first) = self.front(at) {
+            return Some(first);
+        }
         self.see_off_ghosts(at);
         let now = self.now;
         let ring = self.book.ring(at)?;
@@ -112,6 +115,17 @@ impl<P: Eq + Hash> Scheduler<P> {
             ring.run = 0;
         }
         old.or(Some(new))
+    }
+
+    /// What nearly every choice comes to: nobody is new, and the first of the old has credit.
+    fn front(&self, at: u32) -> Option<u32> {
+        let ring = self.book.node(at).ring.as_deref()?;
+        let first = ring.old.first;
+        if ring.new.first != NONE || first == NONE {
+            return None;
+        }
+        let node = self.book.node(first);
+        (node.ready && node.deficit > 0).then_some(first)
     }
 
     /// The first old one that has credit, if it is among the next few; those before it are given
@@ -204,16 +218,13 @@ impl<P: Eq + Hash> Scheduler<P> {
     }
 
     /// The first of the old list has its credit for this lap and goes to the end.
-    pub(super) fn turn_over(&mut self, at: u32, first: u32) {
+    fn turn_over(&mut self, at: u32, first: u32) {
         let quantum = self.quantum();
-        if let Some(ring) = self.book.ring(at) {
-            if ring.lap == 0 {
-                ring.quantum = quantum;
-            }
-            ring.lap = if ring.lap + 1 < ring.old.len { ring.lap + 1 } else { 0 };
-        }
-        self.give_credit(first, 1);
-        self.book.go_behind(first);
+        let Some(ring) = self.book.ring(at) else { return };
+        let quantum = ring.next_in_lap(quantum);
+        let node = self.book.node_mut(first);
+        node.give_credit(self.policy.get(node.terms).weight.credit(quantum), 1);
+        self.book.rotate(at);
     }
 
     fn laps_owed(&self, at: u32) -> u64 {
@@ -235,16 +246,9 @@ impl<P: Eq + Hash> Scheduler<P> {
         }
     }
 
-    /// Credit for so many turns; nobody saves up more than one, but for what is being served and may
-    /// cost more than was charged.
+    /// Credit for so many turns.
     pub(super) fn give_credit(&mut self, at: u32, turns: u64) {
         let credit = self.credit(at);
-        let turns = i64::try_from(turns).unwrap_or(i64::MAX);
-        let node = self.book.node_mut(at);
-        if node.deficit < credit {
-            let given = node.deficit.saturating_add(credit.saturating_mul(turns));
-            let most = if node.flying > 0 { credit.saturating_mul(2) } else { credit };
-            (node.deficit, node.whole) = (given.min(most), given >= credit);
-        }
+        self.book.node_mut(at).give_credit(credit, turns);
     }
 }

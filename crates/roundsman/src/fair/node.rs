@@ -133,6 +133,18 @@ impl<P> Node<P> {
         }
     }
 
+    /// Credit for so many turns; nobody saves up more than one, but for what is being served and may
+    /// cost more than was charged.
+    pub(super) fn give_credit(&mut self, credit: i64, turns: u64) {
+        if self.deficit >= credit {
+            return;
+        }
+        let turns = i64::try_from(turns).unwrap_or(i64::MAX);
+        let given = self.deficit.saturating_add(credit.saturating_mul(turns));
+        let most = if self.flying > 0 { credit.saturating_mul(2) } else { credit };
+        (self.deficit, self.whole) = (given.min(most), given >= credit);
+    }
+
     /// Whether it waits in a list for its turn.
     pub(super) fn is_listed(&self) -> bool {
         self.ready && matches!(self.place, Place::New | Place::Old)
@@ -153,6 +165,16 @@ impl Ring {
             nameless: NONE,
             pool: None,
         }
+    }
+
+    /// The first of the old list is given its credit for this lap: what that is for weight 1, where
+    /// a lap that begins goes by `quantum`.
+    pub(super) fn next_in_lap(&mut self, quantum: u64) -> u64 {
+        if self.lap == 0 {
+            self.quantum = quantum;
+        }
+        self.lap = if self.lap + 1 < self.old.len { self.lap + 1 } else { 0 };
+        self.quantum
     }
 
     pub(super) fn list(&mut self, place: Place) -> &mut List {

@@ -271,9 +271,9 @@ impl<P: Eq + Hash> Scheduler<P> {
     pub fn start(&mut self, account: Account, cost: Option<u64>, now: u64) -> u64 {
         self.now = self.now.max(now);
         let cost = cost.unwrap_or_else(|| self.usual(account));
-        self.take_off(account.0, cost);
-        self.end_turns(account.0);
-        self.hold_up(account.0);
+        if self.take_off(account.0, cost) {
+            self.hold_up(account.0);
+        }
         cost
     }
 

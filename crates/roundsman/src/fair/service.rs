@@ -5,13 +5,14 @@ use std::{cmp::Reverse, hash::Hash};
 use super::{
     node::{NONE, Node, Parked, Place},
     scheduler::Scheduler,
-    terms::Weight,
 };
 
 impl<P: Eq + Hash> Scheduler<P> {
-    /// Charges a start at every level, and takes up a slot.
-    pub(super) fn take_off(&mut self, leaf: u32, cost: u64) {
-        let (mut at, mut least_used) = (leaf, 0);
+    /// Charges a start at every level, takes up a slot, and lets whoever has spent a turn as an old
+    /// one make room for the next. Whether that may have to be followed by [`hold_up`](Self::hold_up).
+    pub(super) fn take_off(&mut self, leaf: u32, cost: u64) -> bool {
+        let (mut at, mut least_used, mut is_bounded) = (leaf, 0, false);
+        let now = self.now;
         loop {
             let node = self.book.node_mut(at);
             let terms = self.policy.get(node.terms);
@@ -20,15 +21,26 @@ impl<P: Eq + Hash> Scheduler<P> {
             node.flying += 1;
             least_used += u32::from(node.flying <= terms.least);
             if let Some(rate) = terms.rate {
-                node.full = rate.take(node.full, self.now.saturating_mul(1000));
+                node.full = rate.take(node.full, now.saturating_mul(1000));
+                is_bounded = true;
             }
-            let (parent, place) = (node.parent, node.place);
+            let pool = node.ring.as_ref().and_then(|ring| ring.pool.as_ref());
+            is_bounded |= node.flying >= pool.map_or(terms.most, |pool| pool.slots);
+            let (parent, place, weight) = (node.parent, node.place, terms.weight);
+            let is_spent = node.deficit <= 0;
             self.use_held(at, &mut least_used, true);
-            let now = self.now;
-            let Some(ring) = self.book.ring(parent) else { return };
+            let quantum = self.quantum();
+            let Some(ring) = self.book.ring(parent) else { return is_bounded };
             match place {
                 Place::New => ring.run = ring.run.saturating_add(cost),
-                Place::Old => (ring.run, ring.since) = (0, now),
+                Place::Old => {
+                    (ring.run, ring.since) = (0, now);
+                    if is_spent && ring.old.first == at {
+                        let credit = weight.credit(ring.next_in_lap(quantum));
+                        self.book.node_mut(at).give_credit(credit, 1);
+                        self.book.rotate(parent);
+                    }
+                }
                 _ => {}
             }
             at = parent;
@@ -40,22 +52,30 @@ impl<P: Eq + Hash> Scheduler<P> {
         let (mut at, mut least_used) = (leaf, 0);
         loop {
             let least = self.policy.get(self.book.node(at).terms).least;
-            let credit = self.credit(at);
             let node = self.book.node_mut(at);
             node.deficit = node.deficit.saturating_add_unsigned(charged);
             node.deficit = node.deficit.saturating_sub_unsigned(cost);
             node.whole &= cost <= charged;
             least_used += u32::from(node.flying > 0 && node.flying <= least);
             node.flying = node.flying.saturating_sub(1);
-            if node.flying == 0 && !node.ready && node.deficit >= credit {
-                (node.deficit, node.whole) = (credit, true);
+            let (parent, is_idle) = (node.parent, node.flying == 0 && !node.ready);
+            if is_idle {
+                self.save_no_more(at);
             }
-            let parent = node.parent;
             self.use_held(at, &mut least_used, false);
             if parent == NONE {
                 return;
             }
             at = parent;
+        }
+    }
+
+    /// Nobody saves up more than the credit of one turn.
+    fn save_no_more(&mut self, at: u32) {
+        let credit = self.credit(at);
+        let node = self.book.node_mut(at);
+        if node.deficit >= credit {
+            (node.deficit, node.whole) = (credit, true);
         }
     }
 
@@ -203,19 +223,6 @@ impl<P: Eq + Hash> Scheduler<P> {
     pub(super) fn be_old(&mut self, at: u32) {
         if std::mem::take(&mut self.book.node_mut(at).rests_new) {
             self.give_credit(at, 1);
-        }
-    }
-
-    /// Whoever has spent a turn as an old one makes room for the next at once, at every level.
-    pub(super) fn end_turns(&mut self, leaf: u32) {
-        let mut at = leaf;
-        while at != NONE {
-            let node = self.book.node(at);
-            let (parent, is_spent) = (node.parent, node.place == Place::Old && node.deficit <= 0);
-            if is_spent && self.book.ring(parent).is_some_and(|ring| ring.old.first == at) {
-                self.turn_over(parent, at);
-            }
-            at = parent;
         }
     }
 
@@ -378,15 +385,10 @@ impl<P: Eq + Hash> Scheduler<P> {
     /// What a turn of it is worth.
     pub(super) fn credit(&self, at: u32) -> i64 {
         let node = self.book.node(at);
-        let weight = self.policy.get(node.terms).weight;
-        let quantum = match node.parent {
-            NONE => 1,
-            parent => self.book.node(parent).ring.as_ref().map_or(1, |ring| ring.quantum),
+        let ring = match node.parent {
+            NONE => None,
+            parent => self.book.node(parent).ring.as_ref(),
         };
-        let credit = match weight {
-            Weight::ONE => quantum,
-            weight => quantum.saturating_mul(u64::from(weight.thousandths())) / 1000,
-        };
-        i64::try_from(credit).unwrap_or(i64::MAX).clamp(1, i64::MAX / 4)
+        self.policy.get(node.terms).weight.credit(ring.map_or(1, |ring| ring.quantum))
     }
 }

@@ -41,6 +41,15 @@ impl Weight {
     pub fn thousandths(self) -> u32 {
         self.0
     }
+
+    /// What a turn is worth where one of weight 1 is worth `quantum`.
+    pub(super) fn credit(self, quantum: u64) -> i64 {
+        let credit = match self {
+            Self::ONE => quantum,
+            weight => quantum.saturating_mul(u64::from(weight.0)) / 1000,
+        };
+        i64::try_from(credit).unwrap_or(i64::MAX).clamp(1, i64::MAX / 4)
+    }
 }
 
 impl Default for Weight {

@@ -68,21 +68,15 @@ impl<P> Book<P> {
         ring.ready_old = ring.ready_old - u32::from(was_ready) + u32::from(ready);
     }
 
-    /// Sends a node to the end of the old list.
+    /// Sends a node to the end of the old list, from whichever it is in.
     pub(super) fn go_behind(&mut self, at: u32) {
-        let node = self.node(at);
-        let (parent, is_first) = (node.parent, node.before == NONE);
-        if node.place == Place::Old && is_first {
-            self.rotate(parent);
-        } else {
-            self.leave(at);
-            self.join(at, Place::Old);
-        }
+        self.leave(at);
+        self.join(at, Place::Old);
     }
 
     /// The first of the old list becomes its last. What leaving and joining would do, without the
     /// counting: this is what nearly every turn ends with.
-    fn rotate(&mut self, parent: u32) {
+    pub(super) fn rotate(&mut self, parent: u32) {
         let Some(ring) = self.ring(parent) else { return };
         let (first, last) = (ring.old.first, ring.old.last);
         if first == last {
