@@ -44,9 +44,9 @@ impl Batch {
         self.drafts.iter().map(|draft| draft.payload.len() + 64).sum()
     }
 
-    /// What the script is asked.
-    pub(crate) fn call(&self, door: &Door, epoch: u64, salt: IdSalt) -> Cmd {
-        let mut call = door.call(Verb::Accept, Some(epoch));
+    /// What the script is asked; without an epoch by a node that stands by.
+    pub(crate) fn call(&self, door: &Door, epoch: Option<u64>, salt: IdSalt) -> Cmd {
+        let mut call = door.call(Verb::Accept, epoch);
         let Bounds { backlog, backlog_per_key, held_per_topic, ids, expires_after } = self.bounds;
         call.arg(backlog).arg(backlog - backlog / 10).arg(Bounds::SMALL_KEY);
         call.arg(backlog_per_key).arg(held_per_topic).arg(ids);
@@ -66,12 +66,12 @@ impl Batch {
         call
     }
 
-    /// What the script answered. News goes to the hints, since calls are answered in the order of
-    /// their commits.
+    /// What the script answered. News goes to the hints of the owner, since calls are answered in the
+    /// order of their commits.
     pub(crate) fn finish(
         self,
         ledger: &mut Ledger,
-        salt: IdSalt,
+        (salt, owns): (IdSalt, bool),
         answer: Value,
     ) -> Result<Vec<Receipt>, AcceptError> {
         let mut parts = Parts::of(answer)?;
@@ -102,8 +102,8 @@ impl Batch {
             receipts.push(Receipt { id: id.clone(), duplicate: false });
             fresh.extend(place.news(draft, id, seq, now, self.bounds));
         }
-        if !fresh.is_empty() {
-            ledger.hints.announce(fresh);
+        if owns && !fresh.is_empty() {
+            ledger.hints.lock().announce(fresh);
         }
         Ok(receipts)
     }

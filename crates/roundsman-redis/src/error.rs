@@ -19,8 +19,8 @@ pub(crate) fn of_reply(error: &ServerError) -> StoreError {
             "the server is a read-only replica; give `store` the address of the primary".to_owned(),
         ),
         "FENCED" => StoreError::Locked(
-            "another process has taken the store over while this one did not answer; restart this \
-             one once the other has ended"
+            "another Roundsman has taken it over while this one did not answer; start this one again, \
+             to stand by, or once the other has ended"
                 .to_owned(),
         ),
         "EMPTIED" => StoreError::Unusable(

@@ -22,8 +22,9 @@
 //! is in `docs/decisions/`. Lanes are sixteen hexadecimal digits, sequences and moments decimal.
 //!
 //! ```text
-//!  state     hash    version salt epoch seq lanes backlog held
-//!  owner     string  who has the store open; expires with the lease
+//!  state     hash    version salt epoch seq lanes backlog held, and who shares it with others
+//!  owner     string  who owns the store; expires with the lease
+//!  news      set     lanes that others than the owner have put something into
 //!
 //!  message   hash    seq → a message, written once          (see `message`)
 //!  past      hash    seq → what was tried, where anything was
@@ -57,7 +58,7 @@
 //! the next one finds what is there.
 //!
 //! **One owner** ([`lease`]): everything that writes carries its epoch, and is refused by the script
-//! once there is a newer one.
+//! once there is a newer one. Further nodes may stand by and accept, and one of them succeeds it ([`stand`]).
 
 mod accept;
 mod block;
@@ -71,12 +72,15 @@ mod inspect;
 mod lease;
 mod link;
 mod message;
+mod open;
 mod operate;
 mod probe;
 mod promote;
 mod reply;
 mod scripts;
+mod seat;
 mod settle;
+mod stand;
 mod store;
 mod writer;
 

@@ -25,6 +25,7 @@ pub(crate) enum Verb {
     Cut,
     Begin,
     Beat,
+    News,
     Leave,
 }
 
@@ -36,7 +37,7 @@ macro_rules! script {
 
 impl Verb {
     /// Every script there is, in the order of their numbers.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Accept,
         Self::Settle,
         Self::Claim,
@@ -54,6 +55,7 @@ impl Verb {
         Self::Cut,
         Self::Begin,
         Self::Beat,
+        Self::News,
         Self::Leave,
     ];
 
@@ -77,6 +79,7 @@ impl Verb {
             Self::Cut => script!(" flags=allow-oom", "lua/cut.lua"),
             Self::Begin => script!(" flags=allow-oom", "lua/begin.lua"),
             Self::Beat => script!(" flags=allow-oom", "lua/beat.lua"),
+            Self::News => script!(" flags=allow-oom", "lua/news.lua"),
             Self::Leave => script!(" flags=allow-oom", "lua/leave.lua"),
         }
     }

@@ -1,25 +1,24 @@
 //! The handle: the store contract as calls of scripts.
 
 use crate::accept::Batch;
-use crate::claims::Claims;
 use crate::door::Door;
-use crate::lease::{self, Opening};
 use crate::link::Link;
 use crate::probe::Facts;
 use crate::scripts::Verb;
-use crate::writer::{Ledger, Write, Writer};
+use crate::seat::Seat;
+use crate::writer::{Ledger, Write};
 use crate::{block, claim, fetch, ids, inspect, operate, promote, settle};
 use parking_lot::Mutex;
 use redis::{Cmd, Pipeline, Value};
 use roundsman_store::{
-    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Clock, Counts, DeadPage, Draft,
-    Fetched, Guarantee, HintSender, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate,
-    Ownership, Promoted, Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store,
-    StoreError, Sweep, Swept, TakenBack,
+    AcceptError, Answer, Ask, Block, Bounds, Claim, ClaimId, Counts, DeadPage, Draft, Fetched,
+    Guarantee, Hints, IdSalt, Inspect, Key, KeyCounts, Lane, LaneId, Operate, Ownership, Promoted,
+    Receipt, Release, SHARDS, Settled, Settlement, Sighting, Store, StoreError, Sweep, Swept,
+    TakenBack,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
@@ -29,105 +28,20 @@ use tokio::task::AbortHandle;
 /// [crate](crate) for the layout of its keys.
 #[derive(Debug)]
 pub struct RedisStore {
-    door: Arc<Door>,
+    pub(crate) door: Arc<Door>,
     /// For what reads: it does not wait for what is being synced.
-    link: Arc<Link>,
+    pub(crate) link: Arc<Link>,
     /// `None` once it is closed: without anybody to call it the writer ends.
-    desk: Mutex<Option<UnboundedSender<Write>>>,
-    ended: Mutex<Option<oneshot::Receiver<Result<(), StoreError>>>>,
-    hints: Mutex<Option<Hints>>,
-    under_way: Arc<AtomicUsize>,
-    beating: AbortHandle,
-    opening: Opening,
+    pub(crate) desk: Mutex<Option<UnboundedSender<Write>>>,
+    pub(crate) ended: Mutex<Option<oneshot::Receiver<Result<(), StoreError>>>>,
+    pub(crate) hints: Mutex<Option<Hints>>,
+    pub(crate) under_way: Arc<AtomicUsize>,
+    pub(crate) tenure: AbortHandle,
+    pub(crate) seat: Arc<Seat>,
+    pub(crate) salt: IdSalt,
 }
 
 impl RedisStore {
-    /// Opens the store at `url`, or makes it, and becomes its owner. Attempts that a crash cut off
-    /// are counted as such before it returns. It goes by the server's clock.
-    ///
-    /// Where an owner ended without a word it takes up to five seconds, until its lease runs out.
-    ///
-    /// # Errors
-    /// [`Locked`](StoreError::Locked): another process has it open.
-    /// [`Unusable`](StoreError::Unusable): the URL is wrong, the password, or the server too old;
-    /// or the store is of a newer version.
-    /// [`Unavailable`](StoreError::Unavailable): the server cannot be reached, or is a replica.
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Self::enter(Door::parse(url, None)?).await
-    }
-
-    /// The same by another clock than the server's: one that a test holds still.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub async fn open_by(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        Self::enter(Door::parse(url, Some(clock))?).await
-    }
-
-    /// Whether a store's URL can be read. Nobody is asked.
-    ///
-    /// # Errors
-    /// [`Unusable`](StoreError::Unusable): what is wrong with it.
-    pub fn check_url(url: &str) -> Result<(), StoreError> {
-        Door::parse(url, None).map(drop)
-    }
-
-    /// What a store on this server would promise: nothing is made there, nothing is taken.
-    ///
-    /// # Errors
-    /// The URL is wrong, or the server cannot be reached or used.
-    pub async fn inspect_server(url: &str) -> Result<Guarantee, StoreError> {
-        let door = Door::parse(url, None)?;
-        let facts = Facts::ask(&Link::to(Arc::new(door))).await?;
-        facts.require()?;
-        Ok(facts.guarantee())
-    }
-
-    async fn enter(door: Door) -> Result<Self, StoreError> {
-        let door = Arc::new(door);
-        let link = Arc::new(Link::to(door.clone()));
-        let facts = Facts::ask(&link).await?;
-        facts.require()?;
-        let token = lease::token();
-        let opening = lease::begin(&link, &door, &token).await?;
-        let beating = lease::beat(link.clone(), door.clone(), opening.epoch, token.clone());
-        let beating = tokio::spawn(beating).abort_handle();
-        if let Err(error) = claim::cut_off(&link, &door, opening.epoch).await {
-            beating.abort();
-            return Err(error);
-        }
-        let (desk, inbox) = unbounded_channel();
-        let (ended_sender, ended) = oneshot::channel();
-        let (hint_sender, hints) = HintSender::new();
-        let epoch = opening.epoch;
-        let under_way = Arc::new(AtomicUsize::new(0));
-        let writer = Writer {
-            link: Link::to(door.clone()),
-            ledger: Ledger {
-                door: door.clone(),
-                epoch,
-                claims: Claims::default(),
-                hints: hint_sender,
-            },
-            inbox,
-            waits: facts.can_wait(),
-            under_way: under_way.clone(),
-            token,
-            ended: ended_sender,
-        };
-        tokio::spawn(writer.run());
-        Ok(Self {
-            door,
-            link,
-            desk: Mutex::new(Some(desk)),
-            ended: Mutex::new(Some(ended)),
-            hints: Mutex::new(Some(hints)),
-            under_way,
-            beating,
-            opening,
-        })
-    }
-
     /// Hands a call to the writer and waits for its answer.
     async fn write<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
@@ -164,6 +78,18 @@ impl RedisStore {
         if self.desk.lock().is_some() { Ok(()) } else { Err(StoreError::Closed) }
     }
 
+    /// Whether there is anything here for the owner to do; a node that stands by has nothing of the kind.
+    fn is_owner(&self) -> Result<bool, StoreError> {
+        self.is_open()?;
+        self.seat.epoch_if_owner().map(|epoch| epoch.is_some())
+    }
+
+    /// The epoch, for what only the owner can do.
+    fn epoch(&self) -> Result<u64, StoreError> {
+        self.is_open()?;
+        self.seat.epoch()
+    }
+
     async fn release_some(&self, what: String) -> Result<Vec<Arc<Lane>>, StoreError> {
         let mut released = Vec::new();
         loop {
@@ -195,31 +121,36 @@ impl RedisStore {
 impl Store for RedisStore {
     fn accept(&self, batch: Vec<Draft>, bounds: Bounds) -> Answer<'_, Vec<Receipt>, AcceptError> {
         Box::pin(async move {
-            let (batch, salt) = (Batch::of(batch, bounds), self.opening.salt);
+            let (batch, salt) = (Batch::of(batch, bounds), self.salt);
             let weight = batch.weight();
-            let call = batch.call(&self.door, self.opening.epoch, salt);
+            let epoch = self.seat.epoch_if_owner()?;
+            let call = batch.call(&self.door, epoch, salt);
             let finish = move |ledger: &mut Ledger, answer: Result<Value, StoreError>| {
-                batch.finish(ledger, salt, answer?)
+                batch.finish(ledger, (salt, epoch.is_some()), answer?)
             };
             self.write(weight, move |_| call, finish).await
         })
     }
 
     fn walk(&self, after: Option<LaneId>, limit: usize) -> Answer<'_, Vec<Arc<Lane>>> {
-        Box::pin(
-            async move { fetch::walked(self.read(fetch::walk(&self.door, after, limit)).await?) },
-        )
+        Box::pin(async move {
+            if !self.is_owner()? {
+                return Ok(Vec::new());
+            }
+            fetch::walked(self.read(fetch::walk(&self.door, after, limit)).await?)
+        })
     }
 
     fn fetch(&self, asks: Vec<Ask>) -> Answer<'_, Vec<Fetched>> {
         Box::pin(async move {
             let answer = self.read(fetch::fetch(&self.door, &asks)).await?;
-            fetch::fetched(&asks, self.opening.salt, answer)
+            fetch::fetched(&asks, self.salt, answer)
         })
     }
 
     fn claim(&self, claim: Claim) -> Answer<'_, ClaimId> {
         Box::pin(async move {
+            self.epoch()?;
             let (claim, id) = (Arc::new(claim), Arc::new(Mutex::new(ClaimId(0))));
             let (same, entered) = (claim.clone(), id.clone());
             let prepare = move |ledger: &mut Ledger| {
@@ -237,8 +168,8 @@ impl Store for RedisStore {
 
     fn settle(&self, batch: Vec<Settlement>) -> Answer<'_, Vec<Settled>> {
         Box::pin(async move {
-            self.is_open()?;
-            let salt = self.opening.salt;
+            self.epoch()?;
+            let salt = self.salt;
             let places = settle::resolve(&self.link, &self.door, salt, &batch).await?;
             let batch = Arc::new(batch);
             let same = batch.clone();
@@ -250,6 +181,9 @@ impl Store for RedisStore {
 
     fn block(&self, lanes: Vec<(LaneId, Block)>) -> Answer<'_, ()> {
         Box::pin(async move {
+            if !self.is_owner()? {
+                return Ok(());
+            }
             let lanes = lanes.into_iter().map(|(lane, block)| (lane, Some(block))).collect();
             self.set_blocks(lanes).await.map(drop)
         })
@@ -257,6 +191,9 @@ impl Store for RedisStore {
 
     fn release(&self, which: Release) -> Answer<'_, Vec<Arc<Lane>>> {
         Box::pin(async move {
+            if !self.is_owner()? {
+                return Ok(Vec::new());
+            }
             match (block::what(&which), which) {
                 (Some(what), _) => self.release_some(what).await,
                 (None, Release::Lanes(lanes)) => {
@@ -269,6 +206,9 @@ impl Store for RedisStore {
 
     fn promote(&self) -> Answer<'_, Promoted> {
         Box::pin(async move {
+            if !self.is_owner()? {
+                return Ok(Promoted::default());
+            }
             let look = promote::look(&self.door, self.under_way.load(Ordering::Relaxed));
             let expired = promote::looked(self.read(look).await?)?;
             let looked = expired.len();
@@ -287,7 +227,9 @@ impl Store for RedisStore {
     }
 
     fn ownership(&self) -> Ownership {
-        Ownership { epoch: self.opening.epoch, shards: (0..SHARDS).collect() }
+        let epoch = self.seat.epoch().ok();
+        let shards = if epoch.is_some() { 0..SHARDS } else { 0..0 };
+        Ownership { epoch: epoch.unwrap_or(0), shards: shards.collect() }
     }
 
     fn hints(&self) -> Option<Hints> {
@@ -297,7 +239,7 @@ impl Store for RedisStore {
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             drop(self.desk.lock().take().ok_or(StoreError::Closed)?);
-            self.beating.abort();
+            self.tenure.abort();
             let ended = self.ended.lock().take().ok_or(StoreError::Closed)?;
             ended.await.unwrap_or(Err(StoreError::Closed))
         })
@@ -308,8 +250,8 @@ impl Inspect for RedisStore {
     fn find<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Sighting>> {
         Box::pin(async move {
             let mut call = self.door.call(Verb::Find, None);
-            call.arg(ids::write_id(id, self.opening.salt));
-            inspect::found(id, self.opening.salt, self.read(call).await?)
+            call.arg(ids::write_id(id, self.salt));
+            inspect::found(id, self.salt, self.read(call).await?)
         })
     }
 
@@ -321,7 +263,8 @@ impl Inspect for RedisStore {
 
     fn key_counts<'a>(&'a self, key: &'a Key) -> Answer<'a, KeyCounts> {
         Box::pin(async move {
-            self.is_open()?;
+            // Why it waits is the owner's to say, and both are asked for together.
+            self.epoch()?;
             let mut calls = Pipeline::new();
             for of in ["accounts", "held"] {
                 calls.cmd("HGET").arg(self.door.key(of)).arg(key.as_str());
@@ -331,14 +274,15 @@ impl Inspect for RedisStore {
     }
 
     fn salt(&self) -> IdSalt {
-        self.opening.salt
+        self.salt
     }
 }
 
 impl Operate for RedisStore {
     fn take_back<'a>(&'a self, id: &'a str, place: Option<(LaneId, u64)>) -> Answer<'a, TakenBack> {
         Box::pin(async move {
-            let (id, salt) = (id.to_owned(), self.opening.salt);
+            self.epoch()?;
+            let (id, salt) = (id.to_owned(), self.salt);
             let prepare = move |ledger: &mut Ledger| operate::take_back(ledger, salt, &id, place);
             self.write(0, prepare, |_, answer| operate::taken_back(answer?)).await
         })
@@ -347,7 +291,7 @@ impl Operate for RedisStore {
     fn dead(&self, sweep: Sweep) -> Answer<'_, DeadPage> {
         Box::pin(async move {
             self.is_open()?;
-            let (link, door, salt) = (&self.link, &self.door, self.opening.salt);
+            let (link, door, salt) = (&self.link, &self.door, self.salt);
             let picked = operate::pick(link, door, salt, &sweep, sweep.limit).await?;
             operate::page(link, door, salt, picked).await
         })
@@ -355,10 +299,10 @@ impl Operate for RedisStore {
 
     fn replay(&self, sweep: Sweep) -> Answer<'_, Swept> {
         Box::pin(async move {
-            self.is_open()?;
-            let (salt, limit) = (self.opening.salt, sweep.limit.min(Sweep::CHANGED));
+            let epoch = self.epoch()?;
+            let (salt, limit) = (self.salt, sweep.limit.min(Sweep::CHANGED));
             let picked = operate::pick(&self.link, &self.door, salt, &sweep, limit).await?;
-            let mut call = self.door.call(Verb::Replay, Some(self.opening.epoch));
+            let mut call = self.door.call(Verb::Replay, Some(epoch));
             operate::replay(&mut call, &picked)?;
             let finish = move |_: &mut Ledger, answer: Result<Value, StoreError>| {
                 operate::replayed(picked, salt, answer?)
@@ -369,10 +313,10 @@ impl Operate for RedisStore {
 
     fn drop_dead(&self, sweep: Sweep) -> Answer<'_, Swept> {
         Box::pin(async move {
-            self.is_open()?;
-            let (salt, limit) = (self.opening.salt, sweep.limit.min(Sweep::CHANGED));
+            let epoch = self.epoch()?;
+            let (salt, limit) = (self.salt, sweep.limit.min(Sweep::CHANGED));
             let picked = operate::pick(&self.link, &self.door, salt, &sweep, limit).await?;
-            let mut call = self.door.call(Verb::Drop, Some(self.opening.epoch));
+            let mut call = self.door.call(Verb::Drop, Some(epoch));
             operate::drop_dead(&mut call, &picked);
             let finish = move |_: &mut Ledger, answer: Result<Value, StoreError>| {
                 operate::dropped(&picked, salt, &answer?)
@@ -385,6 +329,6 @@ impl Operate for RedisStore {
 impl Drop for RedisStore {
     /// The writer does what was handed in, gives the store up and ends by itself.
     fn drop(&mut self) {
-        self.beating.abort();
+        self.tenure.abort();
     }
 }

@@ -9,11 +9,13 @@ use crate::door::Door;
 use crate::error;
 use crate::link::Link;
 use crate::scripts::Verb;
+use crate::seat::Seat;
+use parking_lot::Mutex;
 use redis::{Cmd, Pipeline, Value};
 use roundsman_store::{HintSender, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 /// A call on its way to the server.
@@ -33,36 +35,43 @@ pub(crate) type Finish = dyn FnOnce(&mut Ledger, Result<Value, StoreError>) + Se
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) door: Arc<Door>,
-    pub(crate) epoch: u64,
+    pub(crate) seat: Arc<Seat>,
     pub(crate) claims: Claims,
-    pub(crate) hints: HintSender,
+    pub(crate) hints: Arc<Mutex<HintSender>>,
 }
 
 impl Ledger {
-    /// A call of a script, under this opening's epoch.
+    /// A call of a script, under this opening's epoch. Without one it is refused, as it should be.
     pub(crate) fn call(&self, verb: Verb) -> Cmd {
-        self.door.call(verb, Some(self.epoch))
+        self.door.call(verb, self.seat.epoch().ok())
     }
 
     /// The name of a claim's entry. No other opening has the same.
     pub(crate) fn claim_field(&self, claim: u64) -> String {
-        format!("{}:{claim}", self.epoch)
+        format!("{}:{claim}", self.seat.epoch().unwrap_or(0))
     }
 }
 
 /// Everything that the task owns.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    pub(crate) link: Link,
-    pub(crate) ledger: Ledger,
-    pub(crate) inbox: UnboundedReceiver<Write>,
+    link: Link,
+    ledger: Ledger,
+    inbox: UnboundedReceiver<Write>,
     /// The server can say when what was written is on its disk.
-    pub(crate) waits: bool,
+    waits: bool,
+    under_way: Arc<AtomicUsize>,
+    token: String,
+    ended: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// The task from outside.
+pub(crate) struct Started {
+    pub(crate) desk: UnboundedSender<Write>,
     /// How many attempts are under way, for those who read.
     pub(crate) under_way: Arc<AtomicUsize>,
-    pub(crate) token: String,
     /// Told at the very end.
-    pub(crate) ended: oneshot::Sender<Result<(), StoreError>>,
+    pub(crate) ended: oneshot::Receiver<Result<(), StoreError>>,
 }
 
 impl std::fmt::Debug for Write {
@@ -78,8 +87,19 @@ const GROUP_BYTES: usize = 16 << 20;
 const SYNC: u64 = 10_000;
 
 impl Writer {
+    /// Sets the task going.
+    pub(crate) fn start(link: Link, ledger: Ledger, waits: bool, token: String) -> Started {
+        let (desk, inbox) = unbounded_channel();
+        let (ended_sender, ended) = oneshot::channel();
+        let under_way = Arc::new(AtomicUsize::new(0));
+        let started = Started { desk, under_way: under_way.clone(), ended };
+        let writer = Self { link, ledger, inbox, waits, under_way, token, ended: ended_sender };
+        tokio::spawn(writer.run());
+        started
+    }
+
     /// Runs until there is nobody left who could call.
-    pub(crate) async fn run(mut self) {
+    async fn run(mut self) {
         while let Some(group) = self.gather().await {
             self.perform(group).await;
         }
@@ -131,7 +151,7 @@ impl Writer {
                     finish(&mut self.ledger, Err(failure.clone()));
                 }
                 // It may have been done all the same.
-                self.ledger.hints.walk();
+                self.ledger.hints.lock().walk();
             }
         }
         self.under_way.store(self.ledger.claims.len(), Ordering::Relaxed);

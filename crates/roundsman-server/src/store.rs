@@ -31,6 +31,9 @@ pub(crate) async fn open(url: &StoreUrl, shares: bool) -> Result<Arc<dyn Store>,
         StoreUrl::Postgres(url) => Ok(Arc::new(PostgresStore::open(url.reveal(), clock).await?)),
         StoreUrl::Mysql(url) => Ok(Arc::new(MysqlStore::open(url.reveal(), clock).await?)),
         // It goes by the clock of its server.
+        StoreUrl::Redis(url) if shares => {
+            Ok(Arc::new(RedisStore::open_shared(url.reveal()).await?))
+        }
         StoreUrl::Redis(url) => Ok(Arc::new(RedisStore::open(url.reveal()).await?)),
         StoreUrl::Kafka { cluster, prefix } => kafka::open(cluster, prefix, clock).await,
     }

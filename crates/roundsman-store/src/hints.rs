@@ -6,8 +6,9 @@
 //! The channel is bounded in hints and in payload bytes: a hint carries the records of a whole
 //! commit, and whoever falls behind is to read them from the store, not from our memory.
 
-use crate::{Fresh, Hint, Hints};
+use crate::{Fresh, Hint, Hints, Lane};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// The end of the stream of [`Hints`] that a store writes to, for those who implement one.
@@ -39,6 +40,16 @@ impl HintSender {
     pub fn announce(&mut self, fresh: Vec<Fresh>) {
         let payloads: usize = fresh.iter().map(|fresh| fresh.record.payload.len()).sum();
         let weight = payloads + fresh.len() * Self::RECORD;
+        self.send(Hint::Fresh(fresh), weight);
+    }
+
+    /// Announces lanes that may have something to do, or sees to it that a walk is under way.
+    pub fn lanes(&mut self, lanes: Vec<Arc<Lane>>) {
+        let weight = lanes.len() * Self::RECORD;
+        self.send(Hint::Lanes(lanes), weight);
+    }
+
+    fn send(&mut self, hint: Hint, weight: usize) {
         self.weigh();
         let room = self.sender.capacity();
         let is_heavy = self.weight + weight > Self::MAX_WEIGHT && self.weight > 0;
@@ -48,8 +59,7 @@ impl HintSender {
             return;
         }
         self.is_behind = room == 1 || is_heavy;
-        let (hint, weight) =
-            if self.is_behind { (Hint::Walk, 0) } else { (Hint::Fresh(fresh), weight) };
+        let (hint, weight) = if self.is_behind { (Hint::Walk, 0) } else { (hint, weight) };
         // A full channel ends in a walk already; a closed one has no reader to tell.
         if self.sender.try_send(hint).is_ok() {
             self.weights.push_back(weight);
@@ -78,8 +88,7 @@ impl HintSender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{IdSalt, Key, Lane, LaneId, MessageId, Record, Timestamp};
-    use std::sync::Arc;
+    use crate::{IdSalt, Key, LaneId, MessageId, Record, Timestamp};
 
     fn fresh(bytes: usize) -> Vec<Fresh> {
         let (id, seq) = (LaneId::new(0, 1), 1);
@@ -111,6 +120,9 @@ mod tests {
             assert!(reader.try_recv().is_err());
             hints.announce(fresh(bytes));
             assert!(matches!(reader.try_recv(), Ok(Hint::Fresh(_))));
+            let lane = fresh(bytes).remove(0).record.lane;
+            hints.lanes(vec![lane.clone()]);
+            assert!(matches!(reader.try_recv(), Ok(Hint::Lanes(lanes)) if lanes == [lane]));
         }
     }
 }

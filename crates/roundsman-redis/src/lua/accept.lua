@@ -1,11 +1,13 @@
 -- Accepting a batch as a whole, or nothing of it: every draft is judged before the first write.
 --
--- ARGV: epoch, now, max_backlog, its last tenth, keys small enough for that, max_backlog_per_key,
--- max_held_per_topic, max_ids, default expiry, lanes; for each lane its name, shard, key and topic;
--- for each draft the number of its lane and its body, or `number+`, id, fingerprint, due, expiry,
--- held and its body.
+-- ARGV: epoch, or nothing from a node that stands by, now, max_backlog, its last tenth, keys small
+-- enough for that, max_backlog_per_key, max_held_per_topic, max_ids, default expiry, lanes; for each
+-- lane its name, shard, key and topic; for each draft the number of its lane and its body, or
+-- `number+`, id, fingerprint, due, expiry, held and its body.
 
-local refusal = fence()
+local stands_by = ARGV[1] == ''
+local refusal
+if stands_by then refusal = aside() else refusal = fence() end
 if refusal then return refusal end
 local max_backlog, last_tenth, small = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local max_account, max_held, max_ids = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -169,7 +171,7 @@ tally(ACCOUNTS, by_account)
 tally(LATER, later)
 
 -- What the lanes are like, for whoever passes the news on: number, block, the newest before.
-local answer, turns, held, by_held = {}, {}, 0, {}
+local answer, turns, held, by_held, news = {}, {}, 0, {}, {}
 for index = 1, lane_count do lanes[index] = lanes[index] or '' end
 local blocks = gather(BLOCKS, lanes)
 for index = 1, lane_count do
@@ -178,6 +180,7 @@ for index = 1, lane_count do
     local arrived = #list / 2
     tail = call('ZRANGE', queue(lane), -1, -1)[1]
     many('ZADD', queue(lane), list)
+    if stands_by and not blocks[index] then news[#news + 1] = lane end
     add(by_topic, topics[index], arrived)
     if not blocks[index] and not tail then
       turns[#turns + 1], turns[#turns + 2] = 0, lane
@@ -190,6 +193,7 @@ for index = 1, lane_count do
   answer[size + 1], answer[size + 2], answer[size + 3] = lane, blocks[index] and 1 or 0, tail or '0'
 end
 many('ZADD', TURNS, turns)
+many('SADD', NEWS, news)
 tally(TOPICS, by_topic)
 tally(HELD, by_held)
 if held > 0 then call('HINCRBY', STATE, 'held', held) end

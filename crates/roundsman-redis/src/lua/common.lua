@@ -8,7 +8,7 @@ local TURNS, ABSENT, UNTIL, PARKED, IDLE = P .. 'turns', P .. 'absent', P .. 'un
 local DUE, LATER, EXPIRY = P .. 'due', P .. 'later', P .. 'expiry'
 local ACCOUNTS, HELD, TOPICS = P .. 'accounts', P .. 'held', P .. 'topics'
 local IDS, MOVED, FORGET, LETTERS, BODIES, DEAD = P .. 'ids', P .. 'moved', P .. 'forget', P .. 'letters', P .. 'bodies', P .. 'dead'
-local CLAIMS, OWNER = P .. 'claims', P .. 'owner'
+local CLAIMS, OWNER, NEWS = P .. 'claims', P .. 'owner', P .. 'news'
 local DAY = 24 * 3600 * 1000000
 
 local function text(number) return format('%.0f', number) end
@@ -21,11 +21,22 @@ if now == '' then
 end
 local clock = tonumber(now)
 
+local function emptied() return { err = 'EMPTIED the store is no longer there' } end
+
 -- Who has been taken over from changes nothing; nor does anybody where the store was wiped.
 local function fence()
   local epoch = call('HGET', STATE, 'epoch')
-  if not epoch then return { err = 'EMPTIED the store is no longer there' } end
+  if not epoch then return emptied() end
   if epoch ~= ARGV[1] then return { err = 'FENCED epoch ' .. epoch .. ' has taken over' } end
+end
+
+-- The same for a node that stands by: the owner shares the store, or did when it ended.
+local function aside()
+  local state, owner = call('HMGET', STATE, 'epoch', 'shares'), call('GET', OWNER)
+  if not state[1] then return emptied() end
+  if not state[2] or state[2] == '' or (owner and owner ~= state[2]) then
+    return { err = 'FENCED the owner lets none stand by' }
+  end
 end
 
 -- A command with any number of arguments, in pieces that the stack of Lua holds.

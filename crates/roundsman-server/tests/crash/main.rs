@@ -84,6 +84,7 @@ mod network_cut {
 mod owner_lost {
     strikes!(postgres_webhook, owner_lost, Postgres, "webhook", 4);
     strikes!(mysql_webhook, owner_lost, Mysql, "webhook", 4);
+    strikes!(redis_webhook, owner_lost, Redis, "webhook", 4);
 }
 
 async fn owner_lost(name: &'static str, kind: Kind, ack: &'static str, times: usize) {

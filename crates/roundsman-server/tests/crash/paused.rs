@@ -22,6 +22,11 @@ async fn mysql() {
     a_paused_owner_settles_nothing(Kind::Mysql).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn redis() {
+    a_paused_owner_settles_nothing(Kind::Redis).await;
+}
+
 /// The second is refused while the first lives, and takes over once the first has stood still for
 /// the length of its lease. What the first is told when it goes on, it cannot write down.
 async fn a_paused_owner_settles_nothing(kind: Kind) {

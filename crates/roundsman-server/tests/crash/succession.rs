@@ -143,7 +143,7 @@ async fn sockets_are_those_of_one(kind: Kind) {
     }
 }
 
-macro_rules! on_both {
+macro_rules! on_each {
     ($($case:ident),*) => { $(
         mod $case {
             use crate::kind::Kind;
@@ -157,8 +157,13 @@ macro_rules! on_both {
             async fn mysql() {
                 super::$case(Kind::Mysql).await;
             }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn redis() {
+                super::$case(Kind::Redis).await;
+            }
         }
     )* };
 }
 
-on_both!(whoever_stands_by_accepts, sockets_are_those_of_one);
+on_each!(whoever_stands_by_accepts, sockets_are_those_of_one);
