@@ -140,7 +140,13 @@ impl<'a, E: Send> Emitter<'a, E> {
 
 impl<E: Send> Extend<E> for Emitter<'_, E> {
     fn extend<I: IntoIterator<Item = E>>(&mut self, events: I) {
-        self.outbound.fresh.extend(events);
+        let fresh = &mut self.outbound.fresh;
+        if fresh.is_empty() {
+            // In one piece, where it is known how many there are.
+            *fresh = events.into_iter().collect();
+        } else {
+            fresh.extend(events);
+        }
     }
 }
 

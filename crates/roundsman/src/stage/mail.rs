@@ -24,10 +24,10 @@ impl<B: Behaviour> Machine<B> {
     ) -> Result<(), Reason> {
         match mail {
             Mail::Events { to, events } => self.queue_events(to, events),
+            Mail::Ask { subscription, n } => self.outbound.ask(subscription, n),
             Mail::Parted { subscription, how } => {
                 self.inbound.queue.push_back(Queued::Parted { subscription, how });
             }
-            Mail::Ask { subscription, n } => self.outbound.ask(subscription, n),
             Mail::Join(joined) => {
                 self.join(*joined).await?;
                 self.count();
@@ -65,7 +65,7 @@ impl<B: Behaviour> Machine<B> {
     }
 
     #[inline]
-    fn queue_events(&mut self, to: SubscriptionId, events: Vec<B::In>) {
+    pub(crate) fn queue_events(&mut self, to: SubscriptionId, events: Vec<B::In>) {
         let Some(known) = self.inbound.subscriptions.get(&to) else {
             tracing::debug!(n = events.len(), "events came on a subscription that has ended");
             self.cell.shared.counters.lose(events.len());

@@ -122,7 +122,9 @@ impl<B: Behaviour> Machine<B> {
         self.advance().await?;
         if self.mail.is_empty() {
             self.count();
-            self.breathe().await;
+            if self.is_out_of_breath() {
+                tokio::task::yield_now().await;
+            }
             if self.is_asked() && self.outbound.falls_short() {
                 self.cell.mailbox.try_take(&mut self.mail);
             } else if self.cell.mailbox.take(&mut self.mail).await {
@@ -130,17 +132,20 @@ impl<B: Behaviour> Machine<B> {
             }
         }
         match self.mail.pop_front() {
-            Some(mail) => self.receive(mail).await,
-            None => Ok(()),
+            // What nearly all mail is needs no handler to be awaited.
+            Some(Mail::Events { to, events }) => self.queue_events(to, events),
+            Some(Mail::Ask { subscription, n }) => self.outbound.ask(subscription, n),
+            Some(mail) => return self.receive(mail).await,
+            None => {}
         }
+        Ok(())
     }
 
-    /// Lets neighbours run now and then, however much mail there is.
-    async fn breathe(&mut self) {
+    /// Whether neighbours are to run now, however much mail there is.
+    #[inline]
+    fn is_out_of_breath(&mut self) -> bool {
         self.drains = self.drains.wrapping_add(1);
-        if self.drains.is_multiple_of(DRAINS) {
-            tokio::task::yield_now().await;
-        }
+        self.drains.is_multiple_of(DRAINS)
     }
 
     /// Works off what waits. Each step is looked for before it is awaited: most turns have one.
@@ -225,7 +230,9 @@ impl<B: Behaviour> Machine<B> {
     async fn work(&mut self) -> Result<(), Reason> {
         if self.inbound.takes_turns() {
             self.gather();
-            self.breathe().await;
+            if self.is_out_of_breath() {
+                tokio::task::yield_now().await;
+            }
         }
         match self.inbound.next() {
             Some(Queued::Events { from, events }) => self.take_message(from, events).await,
