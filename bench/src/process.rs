@@ -151,5 +151,13 @@ pub(crate) fn cpu_of(process: &str) -> Result<f64, Error> {
     Ok(ticks / TICKS)
 }
 
+/// Processor seconds, of all cores, that the host of a virtual machine gave to others since it started:
+/// what is measured meanwhile is theirs as much as ours.
+pub(crate) fn stolen() -> Result<f64, Error> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let all = stat.lines().next().unwrap_or_default();
+    Ok(all.split_whitespace().nth(8).unwrap_or("0").parse::<f64>()? / TICKS)
+}
+
 /// Clock ticks a second in `/proc`: 100 on every Linux there is, whatever the kernel's own rate.
 const TICKS: f64 = 100.0;

@@ -6,7 +6,7 @@ use super::play::{Play, Question};
 use super::verdict;
 use super::wire::{Address, Wire, moments};
 use crate::Error;
-use crate::process::Server;
+use crate::process::{Server, stolen};
 use crate::run::Plan;
 use hdrhistogram::Histogram;
 use std::cell::RefCell;
@@ -35,6 +35,8 @@ pub(crate) struct Outcome {
     pub(crate) memory: (f64, f64),
     /// Processor seconds of the server while it was watched.
     pub(crate) cpu: f64,
+    /// Processor seconds that the machine's host gave to others meanwhile.
+    pub(crate) stolen: f64,
     /// Of a play to the end: accepted messages that never came, first arrivals out of order,
     /// arrivals of what had come.
     pub(crate) lost: usize,
@@ -99,7 +101,7 @@ impl Scene {
         sent += self.flood().await?;
         tokio::time::sleep(QUIET).await;
         self.book.borrow_mut().begin();
-        let (begun, cpu) = (Instant::now(), server.cpu()?);
+        let (begun, cpu, before_us) = (Instant::now(), server.cpu()?, stolen()?);
         let quiet = self.quiet(round, self.play.span);
         let is_restart = self.play.question == Question::Restart;
         if is_restart {
@@ -111,6 +113,7 @@ impl Scene {
         sent += quiet.all().await?;
         tokio::time::sleep_until((begun + self.play.span).into()).await;
         let (span, cpu) = (begun.elapsed().as_secs_f64(), server.cpu()? - cpu);
+        let others = stolen()? - before_us;
         let mut outcome = self.outcome(idle, span);
         if is_restart {
             self.to_the_end(sent).await;
@@ -119,6 +122,7 @@ impl Scene {
         outcome.lost = if is_restart { sent.saturating_sub(book.different()) } else { 0 };
         (outcome.disordered, outcome.again) = (book.disordered, book.again);
         (outcome.memory, outcome.cpu) = ((before, server.memory("VmHWM")? / 1024.0), cpu);
+        outcome.stolen = others;
         server.stop()?;
         Ok(outcome)
     }
@@ -203,6 +207,7 @@ impl Scene {
             busy: book.busy.iter().map(Duration::as_secs_f64).collect(),
             memory: (0.0, 0.0),
             cpu: 0.0,
+            stolen: 0.0,
             lost: 0,
             disordered: 0,
             again: 0,

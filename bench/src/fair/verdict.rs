@@ -56,6 +56,7 @@ fn waits(text: &mut String, play: &Play, outcome: &Outcome) -> std::fmt::Result 
         &format!("the noisy one has at least 0.95 of what is left, {left:.0}/s: {share:.3}"),
     )?;
     let (before, peak) = outcome.memory;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     let more = peak - before;
     let memory =
         format!("memory at most 100 MiB above idle: {more:.0}, from {before:.0} to {peak:.0}");
@@ -66,12 +67,13 @@ fn waits(text: &mut String, play: &Play, outcome: &Outcome) -> std::fmt::Result 
     writeln!(
         text,
         "- services took {:.2} ms on average, slots were busy {:.1} % of the time, the server used {:.0} % of a core; \
-         nothing came at all {} times, for at most {:.0} ms",
+         nothing came at all {} times, for at most {:.0} ms; the machine's host gave {:.1} % of its time to others",
         service * 1000.0,
         busy / slots / outcome.span * 100.0,
         outcome.cpu / outcome.span * 100.0,
         outcome.stalls.0,
         outcome.stalls.1.as_secs_f64() * 1000.0,
+        outcome.stolen / outcome.span / cores * 100.0,
     )
 }
 
