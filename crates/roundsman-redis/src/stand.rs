@@ -121,17 +121,21 @@ impl Tenure {
 
     /// Passes on which lanes other nodes have put something into.
     async fn hear(&self, epoch: u64) -> StoreError {
-        let mut last = Instant::now();
+        let (mut last, mut has_missed) = (Instant::now(), false);
         loop {
             match self.news(epoch).await {
-                Ok(lanes) if lanes.is_empty() => {}
                 Ok(lanes) => {
-                    self.hints.lock().lanes(lanes);
-                    last = Instant::now();
+                    // An answer that was lost had taken them away all the same.
+                    if std::mem::take(&mut has_missed) {
+                        self.hints.lock().walk();
+                    }
+                    if !lanes.is_empty() {
+                        self.hints.lock().lanes(lanes);
+                        last = Instant::now();
+                    }
                 }
                 Err(fatal @ (StoreError::Locked(_) | StoreError::Unusable(_))) => return fatal,
-                // They are still there, or a walk finds them.
-                Err(_) => self.hints.lock().walk(),
+                Err(_) => has_missed = true,
             }
             sleep(if last.elapsed() < LIVELY { NEWS.0 } else { NEWS.1 }).await;
         }
