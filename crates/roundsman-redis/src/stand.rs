@@ -7,10 +7,9 @@
 
 use crate::claim;
 use crate::door::Door;
-use crate::error;
+use crate::fetch;
 use crate::lease::{self, Aim, Begun};
 use crate::link::Link;
-use crate::reply::Parts;
 use crate::scripts::Verb;
 use crate::seat::{Seat, Standing};
 use parking_lot::Mutex;
@@ -46,12 +45,13 @@ pub(crate) struct Tenure {
 impl Tenure {
     /// Runs until the store is another's.
     pub(crate) async fn run(self) {
-        let error = match self.seat.epoch() {
+        let owned = match self.seat.epoch() {
+            Ok(epoch) => Ok(epoch),
+            Err(_) => self.succeed().await,
+        };
+        let error = match owned {
             Ok(epoch) => self.reign(epoch).await,
-            Err(_) => match self.succeed().await {
-                Ok(epoch) => self.reign(epoch).await,
-                Err(error) => error,
-            },
+            Err(error) => error,
         };
         tracing::error!(store = %self.door.name(), %error, "the store is not this node's");
         self.seat.set(Standing::Lost(error));
@@ -144,6 +144,6 @@ impl Tenure {
     async fn news(&self, epoch: u64) -> Result<Vec<Arc<Lane>>, StoreError> {
         let mut call = self.door.call(Verb::News, Some(epoch));
         call.arg(LANES);
-        Parts::of(self.link.ask(call).await?).map_err(|_| error::strange("no news"))?.lanes()
+        fetch::walked(self.link.ask(call).await?)
     }
 }

@@ -218,7 +218,7 @@ impl<P: Eq + Hash> Scheduler<P> {
     }
 
     /// The first of the old list has its credit for this lap and goes to the end.
-    fn turn_over(&mut self, at: u32, first: u32) {
+    pub(super) fn turn_over(&mut self, at: u32, first: u32) {
         let quantum = self.quantum();
         let Some(ring) = self.book.ring(at) else { return };
         let quantum = ring.next_in_lap(quantum);

@@ -26,19 +26,15 @@ impl<P: Eq + Hash> Scheduler<P> {
             }
             let pool = node.ring.as_ref().and_then(|ring| ring.pool.as_ref());
             is_bounded |= node.flying >= pool.map_or(terms.most, |pool| pool.slots);
-            let (parent, place, weight) = (node.parent, node.place, terms.weight);
-            let is_spent = node.deficit <= 0;
+            let (parent, place, is_spent) = (node.parent, node.place, node.deficit <= 0);
             self.use_held(at, &mut least_used, true);
-            let quantum = self.quantum();
             let Some(ring) = self.book.ring(parent) else { return is_bounded };
             match place {
                 Place::New => ring.run = ring.run.saturating_add(cost),
                 Place::Old => {
                     (ring.run, ring.since) = (0, now);
                     if is_spent && ring.old.first == at {
-                        let credit = weight.credit(ring.next_in_lap(quantum));
-                        self.book.node_mut(at).give_credit(credit, 1);
-                        self.book.rotate(parent);
+                        self.turn_over(parent, at);
                     }
                 }
                 _ => {}

@@ -122,9 +122,7 @@ impl<B: Behaviour> Machine<B> {
         self.advance().await?;
         if self.mail.is_empty() {
             self.count();
-            if self.is_out_of_breath() {
-                tokio::task::yield_now().await;
-            }
+            self.breathe().await;
             if self.is_asked() && self.outbound.falls_short() {
                 self.cell.mailbox.try_take(&mut self.mail);
             } else if self.cell.mailbox.take(&mut self.mail).await {
@@ -141,11 +139,12 @@ impl<B: Behaviour> Machine<B> {
         Ok(())
     }
 
-    /// Whether neighbours are to run now, however much mail there is.
-    #[inline]
-    fn is_out_of_breath(&mut self) -> bool {
+    /// Lets neighbours run now and then, however much mail there is.
+    async fn breathe(&mut self) {
         self.drains = self.drains.wrapping_add(1);
-        self.drains.is_multiple_of(DRAINS)
+        if self.drains.is_multiple_of(DRAINS) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Works off what waits. Each step is looked for before it is awaited: most turns have one.
@@ -230,9 +229,7 @@ impl<B: Behaviour> Machine<B> {
     async fn work(&mut self) -> Result<(), Reason> {
         if self.inbound.takes_turns() {
             self.gather();
-            if self.is_out_of_breath() {
-                tokio::task::yield_now().await;
-            }
+            self.breathe().await;
         }
         match self.inbound.next() {
             Some(Queued::Events { from, events }) => self.take_message(from, events).await,
