@@ -1,7 +1,7 @@
 //! Throughput while somebody else holds a transaction open, so that nothing deleted is cleaned up.
 
 use crate::kind::Kind;
-use crate::measure::{flood, node, topics};
+use crate::measure::{Pace, flood, node, topics};
 use crate::{LANES, Outcomes};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,12 +11,12 @@ pub(crate) async fn held(kind: Kind, server: &str) -> Outcomes {
     let node = node(kind.open(server).await?)?;
     let topics = topics(LANES);
     topics.iter().for_each(|topic| node.joined(topic, false));
-    flood(&node, &topics, Duration::from_secs(2)).await?;
+    flood(&node, &topics, Duration::from_secs(2), Pace::AsItComes).await?;
     let mut holder = holder(kind, server)?;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut speeds = Vec::new();
     for _ in 0..10 {
-        let (count, took) = flood(&node, &topics, Duration::from_secs(6)).await?;
+        let (count, took) = flood(&node, &topics, Duration::from_secs(6), Pace::AsItComes).await?;
         speeds.push(count as f64 / took.as_secs_f64());
     }
     holder.kill()?;

@@ -11,7 +11,7 @@ mod kind;
 mod measure;
 
 use kind::Kind;
-use std::time::Duration;
+use measure::Pace;
 
 type Outcomes<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -32,13 +32,13 @@ fn main() -> Outcomes {
         let Some(server) = kind.server(folder.path()) else { continue };
         if runs("road") {
             let bare = bare::rate(kind, &runtime, &server)?;
-            let road = runtime.block_on(measure::road(kind, &server, Duration::from_secs(8)))?;
-            match bare {
-                Some(bare) => println!(
-                    "{kind:?}: bare {bare:>7.0}/s   engine {road:>7.0}/s   ratio {:.2}",
-                    road / bare
-                ),
-                None => println!("{kind:?}: engine {road:>7.0}/s"),
+            if let Some(bare) = bare {
+                println!("{kind:?}: bare                {bare:>7.0}/s");
+            }
+            for (pace, name) in [(Pace::InStep, "in step"), (Pace::AsItComes, "as it comes")] {
+                let road = runtime.block_on(measure::road(kind, &server, pace))?;
+                let ratio = bare.map_or(String::new(), |bare| format!("   {:.2}", road / bare));
+                println!("{kind:?}: engine, {name:<11} {road:>7.0}/s{ratio}");
             }
         }
         if runs("fetch") {

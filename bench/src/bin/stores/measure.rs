@@ -6,7 +6,7 @@ use bytes::Bytes;
 use roundsman_delivery::{Batch, Node, Target, To};
 use roundsman_store::{Ask, Bounds, Draft, Key, Lane, Store};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 struct Taker;
@@ -31,12 +31,21 @@ pub(crate) fn node(store: Arc<dyn Store>) -> Outcomes<Node> {
     Ok(Node::builder(store).target(To::Channel, Arc::new(Taker)).start()?)
 }
 
+/// How much senders send ahead of what is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// A batch each, as a tool that puts rows in and takes the same out again.
+    InStep,
+    /// As much as is accepted, so that most of it is a backlog for a while.
+    AsItComes,
+}
+
 /// Accepted to settled through the engine, messages a second.
-pub(crate) async fn road(kind: Kind, server: &str, span: Duration) -> Outcomes<f64> {
+pub(crate) async fn road(kind: Kind, server: &str, pace: Pace) -> Outcomes<f64> {
     let node = node(kind.open(server).await?)?;
     let topics = topics(LANES);
     topics.iter().for_each(|topic| node.joined(topic, false));
-    let (count, took) = flood(&node, &topics, span).await?;
+    let (count, took) = flood(&node, &topics, Duration::from_secs(8), pace).await?;
     node.stop().await;
     Ok(count as f64 / took.as_secs_f64())
 }
@@ -46,14 +55,20 @@ pub(crate) async fn flood(
     node: &Node,
     topics: &[Arc<str>],
     span: Duration,
+    pace: Pace,
 ) -> Outcomes<(u64, Duration)> {
-    let before = node.metrics().delivered.load(Ordering::Relaxed);
+    let before = settled(node);
     let begun = Instant::now();
+    let sent = Arc::new(AtomicU64::new(before));
     let senders = (0..SENDERS).map(|sender| {
-        let (node, topics) = (node.clone(), topics.to_vec());
+        let (node, topics, sent) = (node.clone(), topics.to_vec(), sent.clone());
         tokio::spawn(async move {
             let mut accepted = 0;
             while begun.elapsed() < span {
+                let all = sent.fetch_add(BATCH as u64, Ordering::Relaxed) + BATCH as u64;
+                while pace == Pace::InStep && all > settled(&node) + (SENDERS * BATCH) as u64 {
+                    tokio::task::yield_now().await;
+                }
                 let batch = drafts(BATCH, &topics, sender * 37 + accepted);
                 accepted += node.accept(batch).await.map_err(|error| format!("{error:?}"))?.len();
             }
@@ -64,10 +79,14 @@ pub(crate) async fn flood(
     for sender in senders.collect::<Vec<_>>() {
         accepted += sender.await??;
     }
-    while node.metrics().delivered.load(Ordering::Relaxed) < before + accepted {
+    while settled(node) < before + accepted {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     Ok((accepted, begun.elapsed()))
+}
+
+fn settled(node: &Node) -> u64 {
+    node.metrics().delivered.load(Ordering::Relaxed)
 }
 
 /// Reads of 1,000 messages over 250 lanes, with so many of one lane in front of them.

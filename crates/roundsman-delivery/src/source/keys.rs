@@ -91,6 +91,11 @@ impl Keys {
         self.bound(|bounds, bar| bounds.set(dispatch, moment(now), bar));
     }
 
+    /// How many messages under this rule are served at once at most.
+    pub(super) fn slots(&self, rule: usize) -> u32 {
+        self.pools.get(rule).map_or(self.most, |(_, slots)| *slots)
+    }
+
     /// The pool of a rule has room for so many messages ahead of its slots from now on.
     pub(crate) fn set_ahead(&mut self, rule: usize, ahead: impl FnOnce(u32) -> u32) {
         let Some((pool, slots)) = self.pools.get(rule).copied() else { return };

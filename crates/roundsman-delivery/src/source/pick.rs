@@ -220,7 +220,7 @@ impl Lanes {
             return (Message { attempt: record.next_attempt(), record, again: false }, 0);
         };
         let fare = self.keys.start((lane.account, &lane.lane.key), bytes, now);
-        let fare = fare.picked_ahead(self.lead.before_slot());
+        let fare = fare.picked_ahead(self.lead.before_slot()).at_least(self.keys.least(lane.rule));
         if let Some(due) = self.keys.due(fare) {
             self.running.watch(due, id, record.seq);
         }
