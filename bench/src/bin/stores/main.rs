@@ -1,6 +1,6 @@
 //! Times stores through the engine, beside the tool that comes with the store's server in the same run.
 //!
-//! `stores road|fetch|single|held [KIND]`, or all of them. It uses what `ROUNDSMAN_TEST_…_URL` name. The
+//! `stores road|fetch|single|quiet|held [KIND]`, or all of them. It uses what `ROUNDSMAN_TEST_…_URL` name. The
 //! ratio is what counts: both share machine, disk and noise.
 
 #![allow(clippy::print_stdout)] // Its table.
@@ -48,6 +48,9 @@ fn main() -> Outcomes {
         }
         if runs("single") {
             runtime.block_on(measure::single(kind, &server))?;
+        }
+        if runs("quiet") {
+            runtime.block_on(measure::quiet(kind, &server))?;
         }
         if runs("held") && kind.holds() {
             runtime.block_on(held::held(kind, &server))?;

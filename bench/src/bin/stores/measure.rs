@@ -130,6 +130,39 @@ async fn fill(store: &dyn Store, count: usize, topics: &[Arc<str>]) -> Outcomes 
     Ok(())
 }
 
+/// A message of somebody who has no other, accepted behind 1,000,000 of one lane: how long it waits, beside
+/// how long it takes to work off those.
+pub(crate) async fn quiet(kind: Kind, server: &str) -> Outcomes {
+    const AHEAD: usize = 1_000_000;
+    struct Bell(std::sync::OnceLock<Instant>);
+    impl Target for Bell {
+        fn deliver(&self, batch: Batch) {
+            if &*batch.topic == "quiet" {
+                self.0.get_or_init(Instant::now);
+            }
+            batch.acknowledger.delivered();
+        }
+    }
+    let store = kind.open(server).await?;
+    fill(&*store, AHEAD, &["flood".into()]).await?;
+    let bell = Arc::new(Bell(std::sync::OnceLock::new()));
+    let node = Node::builder(store.clone()).target(To::Channel, bell.clone()).start()?;
+    let begun = Instant::now();
+    node.joined(&"flood".into(), false);
+    node.joined(&"quiet".into(), false);
+    fill(&*store, 1, &["quiet".into()]).await?;
+    while settled(&node) <= AHEAD as u64 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let all = begun.elapsed();
+    let waited = bell.0.get().ok_or("no bell")?.duration_since(begun);
+    println!(
+        "{kind:?}: a quiet one behind {AHEAD} of one lane   waits {waited:.2?}, all of them take {all:.2?}"
+    );
+    node.stop().await;
+    Ok(())
+}
+
 /// One message at a time, from before it is accepted until its target has it.
 pub(crate) async fn single(kind: Kind, server: &str) -> Outcomes {
     struct Bell(tokio::sync::mpsc::UnboundedSender<Instant>);
