@@ -67,7 +67,7 @@ pub(crate) async fn flood(
             while begun.elapsed() < span {
                 let all = sent.fetch_add(BATCH as u64, Ordering::Relaxed) + BATCH as u64;
                 while pace == Pace::InStep && all > settled(&node) + (SENDERS * BATCH) as u64 {
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 let batch = drafts(BATCH, &topics, sender * 37 + accepted);
                 accepted += node.accept(batch).await.map_err(|error| format!("{error:?}"))?.len();

@@ -84,3 +84,25 @@ mod conformance {
 
     roundsman_store::conformance!(Postgres::new());
 }
+
+/// Of version 4, whose claims were compressed.
+#[tokio::test]
+async fn an_older_schema_is_brought_up_to_date() {
+    let schema = crate::new_name();
+    let clock = || Arc::new(roundsman_store::SystemClock);
+    PostgresStore::open(&url(&schema), clock()).await.unwrap().close().await.unwrap();
+    run(&format!(
+        "ALTER TABLE {schema}.claim ALTER COLUMN members SET STORAGE EXTENDED;
+         UPDATE {schema}.state SET version = 4"
+    ))
+    .await;
+    PostgresStore::open(&url(&schema), clock()).await.unwrap().close().await.unwrap();
+    // It fails by a division where that is not so.
+    run(&format!(
+        "SELECT 1 / (SELECT count(*) FROM pg_attribute
+                     WHERE attrelid = '{schema}.claim'::regclass AND attname = 'members' AND attstorage = 'e');
+         SELECT 1 / (SELECT count(*) FROM {schema}.state WHERE version > 4);
+         DROP SCHEMA {schema} CASCADE"
+    ))
+    .await;
+}
