@@ -217,6 +217,7 @@ impl<E, R: Fn(&E) -> Option<usize>> ByPartition<E, R> {
 
     /// Gives each lane its share of what came.
     fn share_out(&mut self, events: Vec<E>) {
+        let even = events.len().div_ceil(self.lanes.len().max(1));
         for event in events {
             let Some(number) = (self.route)(&event) else { continue };
             let Some(lane) = self.lanes.get_mut(number) else {
@@ -225,6 +226,7 @@ impl<E, R: Fn(&E) -> Option<usize>> ByPartition<E, R> {
             };
             if lane.arriving.is_empty() {
                 self.touched.push(number);
+                lane.arriving.reserve(even);
             }
             lane.arriving.push(event);
         }
