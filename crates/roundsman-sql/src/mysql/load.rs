@@ -61,8 +61,9 @@ const LATER: &str = concat!(
     table!("lane BIGINT", "seq BIGINT" 1),
     " STRAIGHT_JOIN roundsman_later m ON m.seq = j.seq AND m.lane = j.lane"
 );
+// Not MIN: in a subquery that would read the whole lane.
 const HEADS: &str = concat!(
-    "SELECT j.lane, (SELECT MIN(m.seq) FROM roundsman_message m WHERE m.lane = j.lane) FROM ",
+    "SELECT j.lane, (SELECT m.seq FROM roundsman_message m WHERE m.lane = j.lane ORDER BY m.seq LIMIT 1) FROM ",
     table!("lane BIGINT")
 );
 const WALK: &str = concat!(
