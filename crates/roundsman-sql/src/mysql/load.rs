@@ -61,7 +61,7 @@ const LATER: &str = concat!(
     table!("lane BIGINT", "seq BIGINT" 1),
     " STRAIGHT_JOIN roundsman_later m ON m.seq = j.seq AND m.lane = j.lane"
 );
-// Not MIN: in a subquery that would read the whole lane.
+// Neither MIN nor a bound on the sequence: in a subquery either would read the whole lane.
 const HEADS: &str = concat!(
     "SELECT j.lane, (SELECT m.seq FROM roundsman_message m WHERE m.lane = j.lane ORDER BY m.seq LIMIT 1) FROM ",
     table!("lane BIGINT")
@@ -281,7 +281,9 @@ async fn load_due(connection: &mut Connection, ask: &DueAsk, loaded: &mut Loaded
     due.swept = rows.iter().filter_map(stored_lane).collect();
     // Default expiries ascend with the sequence in each lane, so that the oldest tells.
     let lanes: Vec<_> = due.swept.iter().map(|stored| stored.lane.id).collect();
-    let oldest = spots(&heads(connection, &lanes).await?, |(lane, seq)| (lane.0, *seq));
+    let mut heads = heads(connection, &lanes).await?;
+    heads.retain(|(_, seq)| *seq <= ask.stale_upto);
+    let oldest = spots(&heads, |(lane, seq)| (lane.0, *seq));
     let rows = connection.query(MESSAGES, vec![oldest]).await?;
     due.stale = rows.iter().map(kept).collect();
     due.stale.retain(|kept| !kept.is_named && kept.is_expired(ask.now));

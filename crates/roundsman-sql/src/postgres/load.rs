@@ -79,7 +79,8 @@ const STALE: &str =
     "SELECT m.lane, m.seq, NULL::bigint, m.expires, m.named, m.accepted, m.id, m.history
      FROM (SELECT id FROM lane WHERE id > $1 ORDER BY id LIMIT $2) swept
      CROSS JOIN LATERAL (
-         SELECT * FROM message WHERE message.lane = swept.id ORDER BY seq LIMIT 8
+         SELECT * FROM message WHERE message.lane = swept.id AND message.seq <= $4
+         ORDER BY seq LIMIT 8
      ) m
      WHERE NOT m.named AND m.expires <= $3";
 
@@ -282,7 +283,7 @@ fn add_due<'a>(jobs: &mut Jobs<'a>, ask: &'a DueAsk) {
     jobs.add(SWEEP_LANES, values![int(after.0), limit], |loaded, rows| {
         loaded.due.swept = rows.iter().filter_map(stored_lane).collect();
     });
-    jobs.add(STALE, values![int(after.0), limit, now], |loaded, rows| {
+    jobs.add(STALE, values![int(after.0), limit, now, int(ask.stale_upto)], |loaded, rows| {
         loaded.due.stale = rows.iter().map(kept).collect();
     });
 }

@@ -172,6 +172,7 @@ impl Ledger {
         let expires = draft.expires_at.or(default);
         let lane = self.intern(draft.key.clone(), draft.topic.clone());
         let seq = self.next_seq();
+        self.ages.accepted(now, seq - 1, bounds.expires_after);
         let kept = Kept {
             lane,
             seq,

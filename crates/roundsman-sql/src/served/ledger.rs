@@ -5,6 +5,7 @@
 //! a whole after any failure, so that nothing in memory can say what the database does not.
 
 use super::accounts::Accounts;
+use super::ages::Ages;
 use super::changes::Changes;
 use super::handed::HandedRow;
 use super::kept::Kept;
@@ -60,6 +61,7 @@ pub(crate) struct Ledger {
     /// What this group accepted into lanes that are not blocked.
     pub(crate) fresh: Vec<Fresh>,
     pub(crate) sweeps: Sweeps,
+    pub(crate) ages: Ages,
     pub(crate) recent: Recent,
     /// What this group has looked up: `None` is not there.
     ids: HashMap<Arc<str>, Option<Known>, Seeded>,
@@ -113,6 +115,7 @@ impl Ledger {
             changes: Changes::default(),
             fresh: Vec::new(),
             sweeps: Sweeps { ids: "".into(), lanes: None, lap: Timestamp(i64::MIN) },
+            ages: Ages::new(opened.seq),
             recent: Cache::new(RECENT),
             ids: HashMap::default(),
             found: FxHashMap::default(),

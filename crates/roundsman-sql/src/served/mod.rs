@@ -37,6 +37,7 @@
 
 mod accept;
 mod accounts;
+mod ages;
 pub(crate) mod backend;
 mod block;
 mod call;

@@ -74,6 +74,7 @@ fn ask(ledger: &Ledger) -> DueAsk {
         expired: AT_ONCE + ledger.claims.len(),
         ids_after: sweeps.ids.clone(),
         lanes_after: lap_is_due.then(|| sweeps.lanes.unwrap_or(LaneId(0))),
+        stale_upto: ledger.ages.upto(now),
     }
 }
 

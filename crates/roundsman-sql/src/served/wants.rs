@@ -99,6 +99,8 @@ pub(crate) struct DueAsk {
     pub(crate) ids_after: Arc<str>,
     /// How far the sweep through lanes has come; `None` while it rests.
     pub(crate) lanes_after: Option<LaneId>,
+    /// Behind this sequence nothing can have outlived a default expiry.
+    pub(crate) stale_upto: u64,
 }
 
 /// What was found of all that was wanted. What is not in here is not in the database.
