@@ -66,8 +66,8 @@ pub(crate) async fn flood(
             let mut accepted = 0;
             while begun.elapsed() < span {
                 let all = sent.fetch_add(BATCH as u64, Ordering::Relaxed) + BATCH as u64;
-                while pace == Pace::InStep && all > settled(&node) + (SENDERS * BATCH) as u64 {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+                if pace == Pace::InStep {
+                    settles(&node, all.saturating_sub((SENDERS * BATCH) as u64)).await;
                 }
                 let batch = drafts(BATCH, &topics, sender * 37 + accepted);
                 accepted += node.accept(batch).await.map_err(|error| format!("{error:?}"))?.len();
@@ -79,10 +79,15 @@ pub(crate) async fn flood(
     for sender in senders.collect::<Vec<_>>() {
         accepted += sender.await??;
     }
-    while settled(node) < before + accepted {
+    settles(node, before + accepted).await;
+    Ok((accepted, begun.elapsed()))
+}
+
+/// Until so many are settled, of all there ever were.
+async fn settles(node: &Node, count: u64) {
+    while settled(node) < count {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    Ok((accepted, begun.elapsed()))
 }
 
 fn settled(node: &Node) -> u64 {
@@ -151,9 +156,7 @@ pub(crate) async fn quiet(kind: Kind, server: &str) -> Outcomes {
     node.joined(&"flood".into(), false);
     node.joined(&"quiet".into(), false);
     fill(&*store, 1, &["quiet".into()]).await?;
-    while settled(&node) <= AHEAD as u64 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    settles(&node, AHEAD as u64 + 1).await;
     let all = begun.elapsed();
     let waited = bell.0.get().ok_or("no bell")?.duration_since(begun);
     println!(

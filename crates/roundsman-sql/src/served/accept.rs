@@ -44,6 +44,8 @@ pub(super) fn accept(
         return Step::Done(Err(AcceptError::Refused(refusals)));
     }
     let drafts = std::mem::take(batch).into_iter().zip(judged);
+    let last = ledger.last_seq();
+    ledger.ages.accepted(now, last, bounds.expires_after);
     let receipts = drafts.map(|(draft, verdict)| match &draft.id {
         Some((id, _)) if verdict == Ok(Verdict::Duplicate) => {
             Receipt { id: MessageId::Given(id.clone()), duplicate: true }
@@ -172,7 +174,6 @@ impl Ledger {
         let expires = draft.expires_at.or(default);
         let lane = self.intern(draft.key.clone(), draft.topic.clone());
         let seq = self.next_seq();
-        self.ages.accepted(now, seq - 1, bounds.expires_after);
         let kept = Kept {
             lane,
             seq,

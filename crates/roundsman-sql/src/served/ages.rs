@@ -29,7 +29,7 @@ impl Ages {
         Self { base, least: None, marks: VecDeque::new() }
     }
 
-    /// A message is accepted, behind all others; `last` is the sequence before its own.
+    /// Messages are accepted, behind all others; `last` is the sequence before theirs.
     pub(crate) fn accepted(&mut self, now: Timestamp, last: u64, expires_after: Option<Duration>) {
         let Some(span) = expires_after else { return };
         let least = self.least.map_or(span, |least| least.min(span));
@@ -43,7 +43,7 @@ impl Ages {
         if behind < last || self.marks.back().is_none_or(is_next) {
             self.marks.push_back((now, behind));
         }
-        let cut = before(now, least);
+        let cut = now.before(least);
         while self.marks.len() > 1 && self.marks.front().is_some_and(|(since, _)| *since <= cut) {
             self.marks.pop_front();
         }
@@ -51,27 +51,22 @@ impl Ages {
 
     /// A message that expires at `at` is the newest of its lane again, accepted long ago.
     pub(crate) fn returned(&mut self, at: Timestamp) {
-        let Some(least) = self.least else { return self.forget() };
-        let as_if = before(at, least);
+        let Some(least) = self.least else {
+            // It is older than this opening, and its sequence is not.
+            self.base = Self::ALL;
+            return;
+        };
+        let as_if = at.before(least);
         self.marks.iter_mut().for_each(|(since, _)| *since = as_if.min(*since));
     }
 
     /// Up to where there may be messages that have outlived a default expiry.
     pub(crate) fn upto(&self, now: Timestamp) -> u64 {
         let Some(least) = self.least else { return self.base };
-        let cut = before(now, least);
+        let cut = now.before(least);
         let young = self.marks.iter().find(|(since, _)| *since > cut);
         young.map_or(Self::ALL, |(_, seq)| *seq)
     }
-
-    /// Nothing was accepted with a default expiry yet, and one that has one has a new sequence.
-    fn forget(&mut self) {
-        self.base = Self::ALL;
-    }
-}
-
-fn before(moment: Timestamp, span: Duration) -> Timestamp {
-    Timestamp(moment.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
 }
 
 #[cfg(test)]

@@ -138,6 +138,11 @@ impl Ledger {
         self.clock.now()
     }
 
+    /// The last sequence that was given.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.seq.last
+    }
+
     /// The next sequence.
     pub(crate) fn next_seq(&mut self) -> u64 {
         let seq = self.seq.next();

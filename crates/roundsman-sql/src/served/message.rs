@@ -117,7 +117,9 @@ impl Ledger {
     /// its id leads there from now on.
     pub(crate) fn bring_back(&mut self, kept: &Kept) {
         let seq = self.next_seq();
-        kept.expires.filter(|_| !kept.is_named).into_iter().for_each(|at| self.ages.returned(at));
+        if let Some(at) = kept.expires.filter(|_| !kept.is_named) {
+            self.ages.returned(at);
+        }
         self.touch(kept.seq);
         self.touch(seq);
         let (id, spot) = (kept.id(self.salt), kept.spot());
